@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reading files that the agent does not own; the seam for fault injection. */
+#include "base/file-io.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define VALUE_MAX_BYTES  (64 * 1024)
+#define FIRST_READ_BYTES (16 * 1024)
+
+static int
+system_openat(int dir_fd, const char *path, int flags)
+{
+    return openat(dir_fd, path, flags);
+}
+
+static int
+system_ioctl(int fd, unsigned long request, void *argument)
+{
+    return ioctl(fd, request, argument);
+}
+
+static int
+system_getlk(int fd, struct flock *lock)
+{
+    return fcntl(fd, F_GETLK, lock);
+}
+
+static const FolioFileCalls system_calls = {
+    .openat = system_openat,
+    .read = read,
+    .ioctl = system_ioctl,
+    .getlk = system_getlk,
+};
+
+static FolioFileCalls calls = {
+    .openat = system_openat,
+    .read = read,
+    .ioctl = system_ioctl,
+    .getlk = system_getlk,
+};
+
+void
+folio_file_set_calls(const FolioFileCalls *new_calls)
+{
+    calls = system_calls;
+    if (new_calls == NULL)
+        return;
+    if (new_calls->openat != NULL)
+        calls.openat = new_calls->openat;
+    if (new_calls->read != NULL)
+        calls.read = new_calls->read;
+    if (new_calls->ioctl != NULL)
+        calls.ioctl = new_calls->ioctl;
+    if (new_calls->getlk != NULL)
+        calls.getlk = new_calls->getlk;
+}
+
+int
+folio_file_open(int dir_fd, const char *path, int flags, GError **error)
+{
+    int fd;
+
+    do {
+        fd = calls.openat(dir_fd, path, flags | O_CLOEXEC | O_NOCTTY);
+    } while (fd < 0 && errno == EINTR);
+    if (fd < 0)
+        folio_set_error_errno(error, errno, "%s", path);
+    return fd;
+}
+
+int
+folio_file_ioctl(int fd, unsigned long request, void *argument)
+{
+    return calls.ioctl(fd, request, argument);
+}
+
+pid_t
+folio_file_get_lock_owner(int fd)
+{
+    struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 1 };
+
+    if (calls.getlk(fd, &lock) != 0 || lock.l_type != F_WRLCK)
+        return 0;
+    return lock.l_pid;
+}
+
+gssize
+folio_file_read_at(int fd, guint64 offset, void *buffer, gsize size)
+{
+    gsize done = 0;
+
+    if (lseek(fd, (off_t) offset, SEEK_SET) < 0)
+        return -1;
+    while (done < size) {
+        ssize_t got = calls.read(fd, (char *) buffer + done, size - done);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+        done += (gsize) got;
+    }
+    return (gssize) done;
+}
+
+/* Appends what one read gives. Returns its size, 0 at the end of the file, -1 on error. */
+static gssize
+read_more(int fd, GByteArray *bytes, gsize room)
+{
+    guint used = bytes->len;
+    ssize_t got;
+
+    g_byte_array_set_size(bytes, used + (guint) room);
+    do {
+        got = calls.read(fd, bytes->data + used, room);
+    } while (got < 0 && errno == EINTR);
+    g_byte_array_set_size(bytes, used + (guint) MAX(got, 0));
+    return got;
+}
+
+char *
+folio_file_read_fd(int fd, const char *name, gsize max_bytes, gsize *length, GError **error)
+{
+    /* The sizes of proc and sysfs files are not known before they are read. */
+    g_autoptr(GByteArray) bytes = g_byte_array_sized_new(FIRST_READ_BYTES);
+    gssize got = 0;
+
+    do {
+        got = read_more(fd, bytes, MAX(FIRST_READ_BYTES, bytes->len));
+    } while (got > 0 && bytes->len <= max_bytes);
+
+    if (got < 0) {
+        folio_set_error_errno(error, errno, "%s", name);
+        return NULL;
+    }
+    if (bytes->len > max_bytes) {
+        g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID,
+                    "%s: larger than %" G_GSIZE_FORMAT " bytes", name, max_bytes);
+        return NULL;
+    }
+    if (length != NULL)
+        *length = bytes->len;
+    g_byte_array_append(bytes, (const guint8 *) "", 1);
+    return (char *) g_byte_array_free(g_steal_pointer(&bytes), FALSE);
+}
+
+char *
+folio_file_read(int dir_fd, const char *path, gsize max_bytes, gsize *length, GError **error)
+{
+    /* Not to wait for the other end of a FIFO that somebody put there. */
+    int fd = folio_file_open(dir_fd, path, O_RDONLY | O_NONBLOCK, error);
+    char *text;
+
+    if (fd < 0)
+        return NULL;
+    text = folio_file_read_fd(fd, path, max_bytes, length, error);
+    close(fd);
+    return text;
+}
+
+char *
+folio_file_read_value(const char *root, const char *path)
+{
+    g_autofree char *full = g_build_filename(root, path, NULL);
+    char *text = folio_file_read(AT_FDCWD, full, VALUE_MAX_BYTES, NULL, NULL);
+
+    return text != NULL ? g_strchomp(text) : NULL;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* All reading of files that the agent does not own (proc, sysfs, libvirt's run directory), and the
+ * one seam below which tests inject faults. */
+#pragma once
+
+#include <fcntl.h>
+#include <glib.h>
+#include <sys/types.h>
+
+/* The system calls below the seam. Each sets errno and returns as its namesake does. */
+typedef struct {
+    int (*openat)(int dir_fd, const char *path, int flags);
+    ssize_t (*read)(int fd, void *buffer, size_t size);
+    int (*ioctl)(int fd, unsigned long request, void *argument);
+    int (*getlk)(int fd, struct flock *lock); /* fcntl with F_GETLK */
+} FolioFileCalls;
+
+/* Replaces the calls, those that are not NULL; NULL puts all of the system's own back. For tests
+ * only. */
+void folio_file_set_calls(const FolioFileCalls *calls);
+
+/* Opens path below dir_fd (AT_FDCWD for none), close-on-exec. Returns a descriptor or -1. */
+int folio_file_open(int dir_fd, const char *path, int flags, GError **error);
+
+/* ioctl through the seam; returns its result, -1 with errno set on failure. */
+int folio_file_ioctl(int fd, unsigned long request, void *argument);
+
+/* The process that holds a write lock (POSIX) on the first byte of what fd is open on; 0 when there
+ * is none, or none that can be told. A process never sees its own. */
+pid_t folio_file_get_lock_owner(int fd);
+
+/* Reads size bytes at offset, where fd stands behind them afterwards; fewer only at the end of the
+ * file. Returns how many, or -1 with errno set. */
+gssize folio_file_read_at(int fd, guint64 offset, void *buffer, gsize size);
+
+/* Reads all of path below dir_fd, at most max_bytes; a FIFO without a writer is an empty file, and
+ * a longer file is FOLIO_ERROR_INVALID and
+ * nothing is returned. The text is NUL-terminated beyond *length (which may be NULL) and may hold
+ * any byte. Errors name the path; their code is that of the errno (base/error.h). */
+char *folio_file_read(int dir_fd, const char *path, gsize max_bytes, gsize *length, GError **error);
+
+/* As folio_file_read of what fd is open on, from where it stands; fd stays open. name is what
+ * errors call it. */
+char *folio_file_read_fd(int fd, const char *name, gsize max_bytes, gsize *length, GError **error);
+
+/* As folio_file_read of "ROOT/path", for sysfs and proc values: white space at the end is cut.
+ * Returns NULL without an error when the file cannot be read. */
+char *folio_file_read_value(const char *root, const char *path);
