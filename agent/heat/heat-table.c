@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The table of sub-pages seen in use. */
+#include "heat/heat-table.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#define WORDS (FOLIO_SUB_PAGES / 64)
+
+static guint
+popcount(guint64 word)
+{
+    return (guint) __builtin_popcountll(word);
+}
+
+/* Zeroed memory for n_blocks entries. Samples fall all over it, so that with small pages most of
+ * the time of each would go into address translation. */
+static gpointer
+alloc_entries(guint n_blocks, gsize size)
+{
+    gsize bytes = n_blocks * size, huge = 2u << 20;
+    gpointer entries = g_aligned_alloc(MAX(n_blocks, 1), size, bytes < huge ? 64 : huge);
+
+    if (bytes >= huge)
+        madvise(entries, bytes, MADV_HUGEPAGE); /* as good as it gets */
+    memset(entries, 0, bytes);
+    return entries;
+}
+
+FolioHeatTable *
+folio_heat_table_new(guint n_blocks)
+{
+    FolioHeatTable *table = g_new0(FolioHeatTable, 1);
+
+    table->n_blocks = n_blocks;
+    table->now = alloc_entries(n_blocks, sizeof *table->now);
+    table->planes = alloc_entries(n_blocks, sizeof *table->planes);
+    table->evidence = alloc_entries(n_blocks, sizeof *table->evidence);
+    return table;
+}
+
+void
+folio_heat_table_free(FolioHeatTable *table)
+{
+    if (!table)
+        return;
+    g_aligned_free(table->now);
+    g_aligned_free(table->planes);
+    g_aligned_free(table->evidence);
+    g_free(table);
+}
+
+/* Adds the epoch's bitmap to the counters. */
+static void
+fold(FolioSubPages *now, FolioHeatPlanes *planes, FolioHeatEvidence *evidence)
+{
+    guint incidences = 0;
+
+    for (guint i = 0; i < WORDS; i++) {
+        guint64 seen = now->words[i], low = planes->count_low.words[i];
+        guint64 high = planes->count_high.words[i];
+
+        incidences += popcount(seen);
+        planes->count_low.words[i] = low ^ (seen & ~(low & high));
+        planes->count_high.words[i] = high | (low & seen);
+        now->words[i] = 0;
+    }
+    evidence->incidences = (guint16) (evidence->incidences + incidences);
+}
+
+static gboolean
+is_empty(const FolioSubPages *pages)
+{
+    guint64 any = 0;
+
+    for (guint i = 0; i < WORDS; i++)
+        any |= pages->words[i];
+    return any == 0;
+}
+
+/* The sub-pages whose turn to be forgotten it is. */
+static guint64
+turn_mask(guint32 window, guint word)
+{
+    guint64 mask = 0;
+    guint turn = window % FOLIO_FORGET_WINDOWS;
+
+    for (guint bit = 0; bit < 64; bit++) {
+        if ((word * 64 + bit) % FOLIO_FORGET_WINDOWS == turn)
+            mask |= G_GUINT64_CONSTANT(1) << bit;
+    }
+    return mask;
+}
+
+/* Turns the counters into evidence and clears them. */
+static void
+close_window(FolioHeatPlanes *planes, FolioHeatEvidence *evidence, const FolioSubPages *turn)
+{
+    guint seen = 0, once = 0, twice = 0, fresh = 0, footprint = 0;
+
+    for (guint i = 0; i < WORDS; i++) {
+        guint64 low = planes->count_low.words[i], high = planes->count_high.words[i];
+        guint64 known = planes->footprint.words[i];
+
+        seen += popcount(low | high);
+        once += popcount(low & ~high);
+        twice += popcount(high & ~low);
+        fresh += popcount((low | high) & ~known);
+        known = (known & ~turn->words[i]) | low | high;
+        planes->footprint.words[i] = known;
+        footprint += popcount(known);
+    }
+    memset(&planes->count_low, 0, sizeof planes->count_low);
+    memset(&planes->count_high, 0, sizeof planes->count_high);
+    evidence->seen = (guint16) seen;
+    evidence->once = (guint16) once;
+    evidence->twice = (guint16) twice;
+    evidence->fresh = (guint16) fresh;
+    evidence->footprint = (guint16) footprint;
+    if ((evidence->age > 0 || seen > 0) && evidence->age < G_MAXUINT16)
+        evidence->age++;
+}
+
+gboolean
+folio_heat_table_end_epoch(FolioHeatTable *table)
+{
+    gboolean last = table->epoch == FOLIO_EPOCHS - 1;
+    FolioSubPages turn;
+
+    for (guint i = 0; i < WORDS; i++)
+        turn.words[i] = turn_mask(table->window, i);
+    for (guint b = 0; b < table->n_blocks; b++) {
+        if (table->epoch == 0)
+            table->evidence[b].incidences = 0;
+        if (!is_empty(&table->now[b]))
+            fold(&table->now[b], &table->planes[b], &table->evidence[b]);
+        if (last)
+            close_window(&table->planes[b], &table->evidence[b], &turn);
+    }
+    table->epoch = last ? 0 : table->epoch + 1;
+    table->window += last;
+    return last;
+}
+
+void
+folio_heat_table_decide(FolioHeatTable *table, FolioVerdict *verdicts)
+{
+    float limit;
+
+    for (guint b = 0; b < table->n_blocks; b++)
+        folio_outcomes_learn(&table->outcomes, &table->evidence[b]);
+    limit = folio_outcomes_limit(&table->outcomes);
+    for (guint b = 0; b < table->n_blocks; b++) {
+        verdicts[b] = folio_estimate_verdict(&table->evidence[b], limit);
+        folio_estimate_remember(&table->evidence[b], verdicts[b], &table->outcomes);
+    }
+    if (table->window % FOLIO_FORGET_WINDOWS == 0)
+        folio_outcomes_fade(&table->outcomes);
+}
+
+void
+folio_heat_table_forget(FolioHeatTable *table, guint block)
+{
+    memset(&table->now[block], 0, sizeof *table->now);
+    memset(&table->planes[block], 0, sizeof *table->planes);
+    memset(&table->evidence[block], 0, sizeof *table->evidence);
+}
+
+guint
+folio_heat_table_block_bytes(void)
+{
+    return sizeof(FolioSubPages) + sizeof(FolioHeatPlanes) + sizeof(FolioHeatEvidence);
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Epochs, windows and the footprint, against a plain count of the same samples. */
+#include "cmocka-all.h"
+
+#include "heat/heat-table.h"
+
+static void
+end_epochs(FolioHeatTable *table, guint n)
+{
+    for (guint i = 0; i < n; i++)
+        folio_heat_table_end_epoch(table);
+}
+
+static void
+test_size(void **state)
+{
+    assert_true(folio_heat_table_block_bytes() <= 272);
+}
+
+static void
+test_window_ends_with_tenth_epoch(void **state)
+{
+    g_autoptr(FolioHeatTable) table = folio_heat_table_new(1);
+
+    for (guint i = 1; i <= 30; i++)
+        assert_int_equal(folio_heat_table_end_epoch(table), i % 10 == 0);
+    assert_int_equal(table->window, 3);
+}
+
+static void
+test_no_blocks(void **state)
+{
+    g_autoptr(FolioHeatTable) table = folio_heat_table_new(0);
+
+    end_epochs(table, FOLIO_EPOCHS);
+    folio_heat_table_decide(table, NULL);
+}
+
+static void
+test_counts_epochs_not_samples(void **state)
+{
+    g_autoptr(FolioHeatTable) table = folio_heat_table_new(2);
+    const FolioHeatEvidence *evidence = &table->evidence[1];
+
+    for (guint epoch = 0; epoch < FOLIO_EPOCHS; epoch++) {
+        for (guint burst = 0; burst < 50; burst++)
+            folio_heat_table_add(table, 1, 511); /* every epoch */
+        if (epoch < 2)
+            folio_heat_table_add(table, 1, 64); /* two of them */
+        if (epoch == 9)
+            folio_heat_table_add(table, 1, 0); /* one */
+        folio_heat_table_end_epoch(table);
+    }
+    assert_int_equal(evidence->incidences, 13);
+    assert_int_equal(evidence->seen, 3);
+    assert_int_equal(evidence->once, 1);
+    assert_int_equal(evidence->twice, 1);
+    assert_int_equal(evidence->fresh, 3);
+    assert_int_equal(evidence->footprint, 3);
+    assert_int_equal(evidence->age, 1);
+    assert_int_equal(table->evidence[0].age, 0);
+    assert_int_equal(table->samples, 503);
+}
+
+static void
+test_window_starts_anew_and_remembers(void **state)
+{
+    g_autoptr(FolioHeatTable) table = folio_heat_table_new(1);
+
+    folio_heat_table_add(table, 0, 100);
+    end_epochs(table, FOLIO_EPOCHS);
+    folio_heat_table_add(table, 0, 200);
+    end_epochs(table, FOLIO_EPOCHS);
+    assert_int_equal(table->evidence->incidences, 1);
+    assert_int_equal(table->evidence->seen, 1);
+    assert_int_equal(table->evidence->fresh, 1);
+    assert_int_equal(table->evidence->footprint, 2);
+    assert_int_equal(table->evidence->age, 2);
+    end_epochs(table, FOLIO_EPOCHS);
+    assert_int_equal(table->evidence->seen, 0);
+    assert_int_equal(table->evidence->footprint, 2);
+}
+
+/* Whatever is not used any more is forgotten in the end, and nothing in use ever is. */
+static void
+test_footprint_forgets(void **state)
+{
+    g_autoptr(FolioHeatTable) table = folio_heat_table_new(1);
+    guint before = FOLIO_SUB_PAGES;
+
+    for (guint i = 0; i < FOLIO_SUB_PAGES; i++)
+        folio_heat_table_add(table, 0, i);
+    end_epochs(table, FOLIO_EPOCHS);
+    for (guint window = 0; window < FOLIO_FORGET_WINDOWS; window++) {
+        folio_heat_table_add(table, 0, 77);
+        end_epochs(table, FOLIO_EPOCHS);
+        assert_true(table->evidence->footprint <= before);
+        assert_true(before - table->evidence->footprint <= FOLIO_SUB_PAGES / FOLIO_FORGET_WINDOWS);
+        assert_int_equal(table->evidence->fresh, 0);
+        before = table->evidence->footprint;
+    }
+    assert_int_equal(before, 1);
+}
+
+static void
+test_forget_block(void **state)
+{
+    g_autoptr(FolioHeatTable) table = folio_heat_table_new(2);
+
+    folio_heat_table_add(table, 0, 5);
+    folio_heat_table_add(table, 1, 5);
+    end_epochs(table, FOLIO_EPOCHS);
+    folio_heat_table_add(table, 0, 6);
+    folio_heat_table_forget(table, 0);
+    end_epochs(table, FOLIO_EPOCHS);
+    assert_int_equal(table->evidence[0].age, 0);
+    assert_int_equal(table->evidence[0].footprint, 0);
+    assert_int_equal(table->evidence[1].footprint, 1);
+}
+
+static void
+test_verdicts(void **state)
+{
+    g_autoptr(FolioHeatTable) table = folio_heat_table_new(3);
+    FolioVerdict verdicts[3];
+
+    for (guint window = 0; window < 12; window++) {
+        for (guint epoch = 0; epoch < FOLIO_EPOCHS; epoch++) {
+            folio_heat_table_add(table, 0, 9); /* one hot page */
+            for (guint i = 0; i < FOLIO_SUB_PAGES; i += 2)
+                folio_heat_table_add(table, 1, i);
+            folio_heat_table_end_epoch(table);
+        }
+        folio_heat_table_decide(table, verdicts);
+    }
+    assert_int_equal(verdicts[0], FOLIO_VERDICT_SPARSE);
+    assert_int_equal(verdicts[1], FOLIO_VERDICT_DENSE);
+    assert_int_equal(verdicts[2], FOLIO_VERDICT_IDLE);
+    assert_true(table->outcomes.sparse > 0);
+    assert_int_equal(table->outcomes.surprises, 0);
+}
+
+enum { BLOCKS = 4 };
+
+static void
+assert_window(const FolioHeatTable *table, guint8 (*epochs)[FOLIO_SUB_PAGES],
+              guint8 (*known)[FOLIO_SUB_PAGES])
+{
+    for (guint b = 0; b < BLOCKS; b++) {
+        FolioHeatEvidence plain = { 0 };
+
+        for (guint i = 0; i < FOLIO_SUB_PAGES; i++) {
+            plain.incidences = (guint16) (plain.incidences + epochs[b][i]);
+            plain.seen += epochs[b][i] > 0;
+            plain.once += epochs[b][i] == 1;
+            plain.twice += epochs[b][i] == 2;
+            plain.fresh += epochs[b][i] > 0 && !known[b][i];
+            known[b][i] |= epochs[b][i] > 0;
+            plain.footprint += known[b][i];
+        }
+        assert_int_equal(table->evidence[b].incidences, plain.incidences);
+        assert_int_equal(table->evidence[b].seen, plain.seen);
+        assert_int_equal(table->evidence[b].once, plain.once);
+        assert_int_equal(table->evidence[b].twice, plain.twice);
+        assert_int_equal(table->evidence[b].fresh, plain.fresh);
+        assert_int_equal(table->evidence[b].footprint, plain.footprint);
+    }
+}
+
+static void
+test_against_plain_count(void **state)
+{
+    g_autoptr(FolioHeatTable) table = folio_heat_table_new(BLOCKS);
+    g_autoptr(GRand) rand = g_rand_new_with_seed(3);
+    static guint8 known[BLOCKS][FOLIO_SUB_PAGES];
+
+    /* Sub-pages whose turn to be forgotten comes later than these windows. */
+    for (guint window = 0; window < 6; window++) {
+        guint8 epochs[BLOCKS][FOLIO_SUB_PAGES] = { 0 };
+
+        for (guint epoch = 0; epoch < FOLIO_EPOCHS; epoch++) {
+            guint8 now[BLOCKS][FOLIO_SUB_PAGES] = { 0 };
+
+            for (guint i = 0; i < 300; i++) {
+                guint b = (guint) g_rand_int_range(rand, 0, BLOCKS);
+                guint page = 8 + (guint) g_rand_int_range(rand, 0, 30 << b);
+
+                folio_heat_table_add(table, b, page);
+                now[b][page] = 1;
+            }
+            for (guint b = 0; b < BLOCKS; b++) {
+                for (guint i = 0; i < FOLIO_SUB_PAGES; i++)
+                    epochs[b][i] = (guint8) (epochs[b][i] + now[b][i]);
+            }
+            folio_heat_table_end_epoch(table);
+        }
+        assert_window(table, epochs, known);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_size),
+        cmocka_unit_test(test_window_ends_with_tenth_epoch),
+        cmocka_unit_test(test_no_blocks),
+        cmocka_unit_test(test_counts_epochs_not_samples),
+        cmocka_unit_test(test_window_starts_anew_and_remembers),
+        cmocka_unit_test(test_footprint_forgets),
+        cmocka_unit_test(test_forget_block),
+        cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_against_plain_count),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
