@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The sampling thread: its rounds, and the doors between it and the main loop. */
+#include "sample/sampler.h"
+
+#include "base/file-io.h"
+#include "sample/duty.h"
+#include "sample/sampled-guest.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct _FolioSampler {
+    GThread *thread;
+    GMutex lock;
+    int wake_fd; /* eventfd */
+
+    /* Under the lock. */
+    gboolean quit;
+    gboolean configured; /* next_source and next_settings are to be taken */
+    FolioSource *next_source;
+    FolioSamplerSettings next_settings;
+    GPtrArray *incoming; /* FolioSampled, referenced */
+    guint64 rounds;
+
+    /* The main loop's. */
+    guint64 rounds_seen;
+    gboolean looked;
+    guint64 last_id;
+
+    /* The thread's. */
+    FolioSamplingCommon common;
+    GPtrArray *guests; /* FolioSampled, referenced, by id */
+    GArray *fds;       /* struct pollfd: the eventfd, then one a guest */
+    GArray *turns;     /* FolioDutySession */
+    FolioDuty duty;
+    gint64 turn_ends;
+};
+
+static void
+wake(FolioSampler *sampler)
+{
+    const guint64 one = 1;
+
+    /* It fails only when the thread has been woken 2^64 times without looking. */
+    if (write(sampler->wake_fd, &one, sizeof one) < 0)
+        return;
+}
+
+/* In the thread: what it was told */
+
+static void
+replace_source(FolioSampler *sampler, FolioSource *source, const FolioSamplerSettings *settings)
+{
+    for (guint i = 0; i < sampler->guests->len; i++)
+        folio_sampled_close(g_ptr_array_index(sampler->guests, i));
+    if (sampler->common.source != NULL)
+        sampler->common.source->klass->free(sampler->common.source);
+    sampler->common.source = source;
+    sampler->common.settings = *settings;
+    sampler->turn_ends = 0;
+}
+
+/* The first number from which on n blocks are free. */
+static guint
+find_room(const FolioSampler *sampler, guint n)
+{
+    guint first = 0;
+    guint i = 0;
+
+    while (i < sampler->guests->len) {
+        const FolioSampled *guest = g_ptr_array_index(sampler->guests, i);
+        const gboolean overlaps =
+            first < guest->first_block + guest->n_blocks && guest->first_block < first + n;
+
+        if (overlaps)
+            first = guest->first_block + guest->n_blocks;
+        i = overlaps ? 0 : i + 1;
+    }
+    return first;
+}
+
+static void
+drop_guest(FolioSampler *sampler, guint index)
+{
+    folio_sampled_close(g_ptr_array_index(sampler->guests, index));
+    g_ptr_array_remove_index(sampler->guests, index);
+}
+
+static void
+admit(FolioSampler *sampler, FolioSampled *guest)
+{
+    guest->first_block = find_room(sampler, guest->n_blocks);
+    guest->turn = TRUE;
+    g_ptr_array_add(sampler->guests, guest);
+}
+
+/* Takes what the main loop left; FALSE: to quit. */
+static gboolean
+take_orders(FolioSampler *sampler)
+{
+    g_autoptr(GPtrArray) incoming = NULL;
+    FolioSamplerSettings settings;
+    FolioSource *source;
+    gboolean configured, quit;
+
+    g_mutex_lock(&sampler->lock);
+    sampler->rounds++;
+    quit = sampler->quit;
+    configured = sampler->configured;
+    source = g_steal_pointer(&sampler->next_source);
+    settings = sampler->next_settings;
+    sampler->configured = FALSE;
+    incoming = sampler->incoming;
+    sampler->incoming = g_ptr_array_new();
+    for (guint i = 0; i < sampler->guests->len; i++) {
+        FolioSampled *guest = g_ptr_array_index(sampler->guests, i);
+
+        if (guest->paused != guest->pause_wanted)
+            guest->tend_at = 0;
+        guest->paused = guest->pause_wanted;
+    }
+    g_mutex_unlock(&sampler->lock);
+
+    if (configured)
+        replace_source(sampler, source, &settings);
+    for (guint i = 0; i < incoming->len; i++)
+        admit(sampler, g_ptr_array_index(incoming, i));
+    return !quit;
+}
+
+static gboolean
+is_removed(FolioSampler *sampler, const FolioSampled *guest)
+{
+    gboolean removed;
+
+    g_mutex_lock(&sampler->lock);
+    removed = guest->removed;
+    g_mutex_unlock(&sampler->lock);
+    return removed;
+}
+
+static void
+drop_removed(FolioSampler *sampler)
+{
+    for (guint i = sampler->guests->len; i > 0; i--) {
+        if (is_removed(sampler, g_ptr_array_index(sampler->guests, i - 1)))
+            drop_guest(sampler, i - 1);
+    }
+}
+
+/* In the thread: turns. A turn is a window, so that no window has gaps in it. */
+
+static void
+share_out_turns(FolioSampler *sampler, gint64 now)
+{
+    const FolioSamplerSettings *settings = &sampler->common.settings;
+
+    if (sampler->common.source == NULL || now < sampler->turn_ends)
+        return;
+    sampler->turn_ends = now + settings->epoch_msec * (gint64) 1000 * FOLIO_EPOCHS;
+    g_array_set_size(sampler->turns, 0);
+    for (guint i = 0; i < sampler->guests->len; i++) {
+        const FolioSampled *guest = g_ptr_array_index(sampler->guests, i);
+        const FolioDutySession session = { .id = guest->id, .cost = guest->share };
+
+        if (guest->session != NULL && !guest->paused)
+            g_array_append_val(sampler->turns, session);
+    }
+    folio_duty_next(&sampler->duty, settings->cpu_share,
+                    (FolioDutySession *) (gpointer) sampler->turns->data, sampler->turns->len);
+    for (guint i = 0, t = 0; i < sampler->guests->len && t < sampler->turns->len; i++) {
+        FolioSampled *guest = g_ptr_array_index(sampler->guests, i);
+        const FolioDutySession *session = &g_array_index(sampler->turns, FolioDutySession, t);
+
+        if (guest->id != session->id)
+            continue;
+        if (guest->turn != session->on)
+            guest->tend_at = 0;
+        guest->turn = session->on;
+        t++;
+    }
+}
+
+/* In the thread: rounds */
+
+static gboolean
+tell_main_loop(gpointer user_data)
+{
+    FolioSampled *guest = user_data;
+
+    g_atomic_int_set(&guest->telling, FALSE);
+    if (guest->changed != NULL)
+        guest->changed(guest->user_data);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+tell(FolioSampled *guest)
+{
+    g_autoptr(GSource) source = NULL;
+
+    if (!g_atomic_int_compare_and_exchange(&guest->telling, FALSE, TRUE))
+        return;
+    source = g_idle_source_new();
+    g_source_set_priority(source, G_PRIORITY_DEFAULT);
+    g_atomic_ref_count_inc(&guest->references);
+    g_source_set_callback(source, tell_main_loop, guest, (GDestroyNotify) folio_sampled_unref);
+    g_source_attach(source, guest->context);
+}
+
+static void
+prepare_poll(FolioSampler *sampler)
+{
+    struct pollfd fd = { .fd = sampler->wake_fd, .events = POLLIN };
+
+    g_array_set_size(sampler->fds, 0);
+    g_array_append_val(sampler->fds, fd);
+    for (guint i = 0; i < sampler->guests->len; i++) {
+        fd.fd = folio_sampled_get_fd(g_ptr_array_index(sampler->guests, i));
+        g_array_append_val(sampler->fds, fd);
+    }
+}
+
+/* Waits until due or until something happens. */
+static void
+sleep_until(FolioSampler *sampler, gint64 due)
+{
+    const gint64 left = due == G_MAXINT64 ? -1 : MAX(due - g_get_monotonic_time(), 0);
+    struct pollfd *fds;
+    guint64 woken;
+
+    prepare_poll(sampler);
+    fds = (struct pollfd *) (gpointer) sampler->fds->data;
+    poll(fds, sampler->fds->len, left < 0 ? -1 : (int) MIN((left + 999) / 1000, G_MAXINT));
+    if ((fds[0].revents & POLLIN) != 0 && read(sampler->wake_fd, &woken, sizeof woken) < 0)
+        return;
+}
+
+static gboolean
+is_readable(const FolioSampler *sampler, guint index)
+{
+    return index + 1 < sampler->fds->len &&
+           g_array_index(sampler->fds, struct pollfd, index + 1).revents != 0;
+}
+
+static guint
+count_enabled(const FolioSampler *sampler)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < sampler->guests->len; i++)
+        n += ((const FolioSampled *) g_ptr_array_index(sampler->guests, i))->enabled;
+    return n;
+}
+
+static gint64
+serve_all(FolioSampler *sampler)
+{
+    gint64 due = G_MAXINT64;
+
+    sampler->common.n_enabled = count_enabled(sampler);
+    for (guint i = 0; i < sampler->guests->len; i++) {
+        FolioSampled *guest = g_ptr_array_index(sampler->guests, i);
+        gboolean changed = FALSE;
+
+        due = MIN(due, folio_sampled_serve(guest, g_get_monotonic_time(), is_readable(sampler, i),
+                                           &changed));
+        if (changed)
+            tell(guest);
+    }
+    return due;
+}
+
+static gpointer
+run(gpointer data)
+{
+    FolioSampler *sampler = data;
+
+    while (take_orders(sampler)) {
+        drop_removed(sampler);
+        share_out_turns(sampler, g_get_monotonic_time());
+        sleep_until(sampler, serve_all(sampler));
+    }
+    while (sampler->guests->len > 0)
+        drop_guest(sampler, sampler->guests->len - 1);
+    replace_source(sampler, NULL, &sampler->common.settings);
+    return NULL;
+}
+
+/* In the main loop */
+
+FolioSampler *
+folio_sampler_new(const char *proc_root)
+{
+    FolioSampler *sampler = g_new0(FolioSampler, 1);
+    g_autofree char *path = g_build_filename(proc_root, "kpageflags", NULL);
+
+    g_mutex_init(&sampler->lock);
+    sampler->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    g_assert_cmpint(sampler->wake_fd, >=, 0);
+    sampler->incoming = g_ptr_array_new();
+    sampler->guests = g_ptr_array_new_with_free_func((GDestroyNotify) folio_sampled_unref);
+    sampler->fds = g_array_new(FALSE, FALSE, sizeof(struct pollfd));
+    sampler->turns = g_array_new(FALSE, FALSE, sizeof(FolioDutySession));
+    sampler->common.settings = (FolioSamplerSettings){ .cpu_share = 0.01, .epoch_msec = 5000 };
+    sampler->common.map = folio_frame_map_new();
+    sampler->common.lock = &sampler->lock;
+    sampler->common.kpageflags_fd = folio_file_open(AT_FDCWD, path, O_RDONLY, NULL);
+    sampler->thread = g_thread_new("sampler", run, sampler);
+    return sampler;
+}
+
+void
+folio_sampler_free(FolioSampler *sampler)
+{
+    g_mutex_lock(&sampler->lock);
+    sampler->quit = TRUE;
+    g_mutex_unlock(&sampler->lock);
+    wake(sampler);
+    g_thread_join(sampler->thread);
+
+    g_ptr_array_unref(sampler->incoming);
+    g_ptr_array_unref(sampler->guests);
+    g_array_unref(sampler->fds);
+    g_array_unref(sampler->turns);
+    folio_frame_map_free(sampler->common.map);
+    if (sampler->common.kpageflags_fd >= 0)
+        close(sampler->common.kpageflags_fd);
+    close(sampler->wake_fd);
+    g_mutex_clear(&sampler->lock);
+    g_free(sampler);
+}
+
+void
+folio_sampler_configure(FolioSampler *sampler, FolioSource *source,
+                        const FolioSamplerSettings *settings)
+{
+    FolioSource *unused;
+
+    g_return_if_fail(source == NULL || (source->klass->evidence && !source->whole_host));
+    g_mutex_lock(&sampler->lock);
+    unused = sampler->next_source;
+    sampler->next_source = source;
+    sampler->next_settings = *settings;
+    sampler->configured = TRUE;
+    g_mutex_unlock(&sampler->lock);
+    if (unused != NULL)
+        unused->klass->free(unused);
+    wake(sampler);
+}
+
+gboolean
+folio_sampler_has_progressed(FolioSampler *sampler)
+{
+    gboolean progressed;
+
+    g_mutex_lock(&sampler->lock);
+    progressed = !sampler->looked || sampler->rounds != sampler->rounds_seen;
+    sampler->rounds_seen = sampler->rounds;
+    g_mutex_unlock(&sampler->lock);
+    sampler->looked = TRUE;
+    wake(sampler);
+    return progressed;
+}
+
+FolioSampled *
+folio_sampler_add(FolioSampler *sampler, FolioProcess *process, const FolioGuestRam *ram,
+                  FolioSampledChanged changed, gpointer user_data)
+{
+    FolioSampled *guest = g_new0(FolioSampled, 1);
+
+    g_atomic_ref_count_init(&guest->references);
+    g_atomic_ref_count_inc(&guest->references); /* the thread's */
+    guest->sampler = sampler;
+    guest->common = &sampler->common;
+    guest->id = ++sampler->last_id;
+    guest->process = folio_process_ref(process);
+    guest->ram = folio_guest_ram_copy(ram);
+    guest->n_blocks = folio_frame_refresh_count_blocks(ram);
+    guest->verdicts = g_new0(guint8, guest->n_blocks);
+    guest->changed = changed;
+    guest->user_data = user_data;
+    guest->context = g_main_context_ref_thread_default();
+    guest->now.source = guest->figures.source = "none";
+    g_mutex_lock(&sampler->lock);
+    g_ptr_array_add(sampler->incoming, guest);
+    g_mutex_unlock(&sampler->lock);
+    wake(sampler);
+    return guest;
+}
+
+void
+folio_sampled_remove(FolioSampled *guest)
+{
+    guest->changed = NULL;
+    g_mutex_lock(&guest->sampler->lock);
+    guest->removed = TRUE;
+    g_mutex_unlock(&guest->sampler->lock);
+    wake(guest->sampler);
+    folio_sampled_unref(guest);
+}
+
+void
+folio_sampled_pause(FolioSampled *guest, gboolean paused)
+{
+    g_mutex_lock(&guest->sampler->lock);
+    guest->pause_wanted = paused;
+    g_mutex_unlock(&guest->sampler->lock);
+    wake(guest->sampler);
+}
+
+void
+folio_sampled_get_figures(FolioSampled *guest, FolioSamplingFigures *figures)
+{
+    g_mutex_lock(&guest->sampler->lock);
+    *figures = guest->figures;
+    g_mutex_unlock(&guest->sampler->lock);
+}
+
+guint8 *
+folio_sampled_dup_verdicts(FolioSampled *guest, guint *n_blocks)
+{
+    guint8 *verdicts = g_new(guint8, guest->n_blocks);
+
+    g_mutex_lock(&guest->sampler->lock);
+    memcpy(verdicts, guest->verdicts, guest->n_blocks);
+    g_mutex_unlock(&guest->sampler->lock);
+    *n_blocks = guest->n_blocks;
+    return verdicts;
+}

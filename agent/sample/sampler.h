@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The thread that samples: it drains the sessions of all guests, maps what comes to their blocks,
+ * ends epochs and windows by time, and leaves figures and verdicts where the main loop finds them.
+ *
+ * All functions are for one other thread, the main loop's, and none of them waits for more than the
+ * copying of figures; folio_sampler_free waits for the thread to end. */
+#pragma once
+
+#include "heat/estimate.h"
+#include "sample/source.h"
+
+typedef struct {
+    /* Of one core, for draining and mapping the samples of all guests. The frame maps may take as
+     * much again. Above 0, at most 1. */
+    double cpu_share;
+    /* Ten are a window. At 2% of a core for a million samples a second, 1% of a core and windows
+     * of 50 s bring the 48 incidences a block that a verdict wants for 1 TiB of blocks. */
+    guint epoch_msec;
+} FolioSamplerSettings;
+
+typedef enum {
+    FOLIO_SAMPLING_OFF,      /* there is no source */
+    FOLIO_SAMPLING_STARTING, /* the source is opened, or the frames are read for the first time */
+    FOLIO_SAMPLING_ON,
+    FOLIO_SAMPLING_PAUSED, /* by folio_sampled_pause, or it is another guest's turn */
+    FOLIO_SAMPLING_FAILED, /* error says why; tried again */
+    FOLIO_SAMPLING_ENDED,  /* the process has ended */
+} FolioSamplingState;
+
+/* Counters are monotonic for as long as the guest is with the sampler. */
+typedef struct {
+    FolioSamplingState state;
+    const char *source;   /* "spe", "perf"; "none" */
+    char error[256];      /* UTF-8; with ON: why some threads are not sampled; "" */
+    guint64 samples;      /* that fell into the guest's RAM */
+    guint64 unmapped;     /* that fell elsewhere: on frames that were not known to be the guest's */
+    guint64 guest_made;   /* of all samples, those known to be of guest code */
+    guint64 lost;         /* records, and AUX buffers with a gap, a collision or an early end */
+    guint64 without_pa;   /* records that had no usable physical address */
+    guint64 cpu_nsec;     /* of draining and mapping */
+    guint64 refresh_nsec; /* of the last pass over the page tables */
+    guint64 period;       /* in force; 0: none */
+    guint threads;        /* sampled now */
+    guint unsampled;      /* threads that should be and are not */
+    guint32 windows;      /* ended */
+    guint epoch;          /* of the present window, 0 to 9 */
+    guint64 window_usec;  /* length of the last window as it was; 0: none has ended */
+    guint64 bytes[FOLIO_VERDICT_DENSE + 1]; /* of RAM, by verdict; all 0 before the first window */
+} FolioSamplingFigures;
+
+typedef struct _FolioSampler FolioSampler;
+
+/* A guest that is sampled. */
+typedef struct _FolioSampled FolioSampled;
+
+/* Its state or its error is another, or a window has ended; in the thread-default main context of
+ * whoever added the guest. */
+typedef void (*FolioSampledChanged)(gpointer user_data);
+
+/* Without a source, until it is configured. proc_root is "/proc". */
+FolioSampler *folio_sampler_new(const char *proc_root);
+
+/* All guests must have been removed. */
+void folio_sampler_free(FolioSampler *sampler);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioSampler, folio_sampler_free)
+
+/* Takes the source, of evidence and by process; NULL: none. Sessions of the one before are closed
+ * first. What is known of the blocks stays. */
+void folio_sampler_configure(FolioSampler *sampler, FolioSource *source,
+                             const FolioSamplerSettings *settings);
+
+/* Has the thread done a round since the last call? Bids it do one. TRUE the first time. */
+gboolean folio_sampler_has_progressed(FolioSampler *sampler);
+
+/* Samples a guest from now on. Of process and ram references or copies are kept. */
+FolioSampled *folio_sampler_add(FolioSampler *sampler, FolioProcess *process,
+                                const FolioGuestRam *ram, FolioSampledChanged changed,
+                                gpointer user_data);
+
+/* No more of its changes is told, and its handle is gone. */
+void folio_sampled_remove(FolioSampled *guest);
+
+/* A guest whose vCPUs stand still must not be taken for an idle one: time stops for it. */
+void folio_sampled_pause(FolioSampled *guest, gboolean paused);
+
+/* As of at most a second ago. */
+void folio_sampled_get_figures(FolioSampled *guest, FolioSamplingFigures *figures);
+
+/* A FolioVerdict for each 2 MiB block, those of the RAM's blocks one after the other, of the last
+ * window; all IDLE before the first. Free with g_free. */
+guint8 *folio_sampled_dup_verdicts(FolioSampled *guest, guint *n_blocks);

@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* spe-source on AUX areas of memory: what the unit wrote is what the sink gets, what was lost is
+ * counted, and an event that the driver stopped goes on. By CPU, so that no process is needed. */
+#include "common/alloc-count.h"
+#include "common/spe-encoder.h"
+#include "fake-spe.h"
+#include "sample/spe-source.h"
+
+#include <glib/gstdio.h>
+#include <sys/mman.h>
+
+#define AUX_BYTES 16384
+#define CPUS      4
+
+typedef struct {
+    char *sys_root;
+    FolioSource *source;
+    FolioSourceSession *session;
+    GRand *random;
+    /* What the sink got. Allocated beforehand. */
+    FolioSample *got;
+    gsize n_got;
+} Fixture;
+
+#define MAX_GOT 400000
+
+static void
+write_file(const Fixture *fixture, const char *file, const char *text)
+{
+    g_autofree char *path = g_build_filename(fixture->sys_root, file, NULL);
+    g_autofree char *dir = g_path_get_dirname(path);
+    g_autoptr(GError) error = NULL;
+
+    assert_int_equal(g_mkdir_with_parents(dir, 0700), 0);
+    g_remove(path);
+    g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, &error);
+    assert_no_error(error);
+}
+
+static void
+write_pmu(const Fixture *fixture, const char *name, const char *cpus)
+{
+    static const char *const files[][2] = {
+        { "type", "9" },
+        { "caps/min_interval", "1024" },
+        { "format/ts_enable", "config:0" },
+        { "format/pa_enable", "config:1" },
+        { "format/load_filter", "config:33" },
+        { "format/store_filter", "config:34" },
+    };
+    g_autofree char *dir = g_build_filename("bus/event_source/devices", name, NULL);
+    g_autofree char *cpumask = g_build_filename(dir, "cpumask", NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *file = g_build_filename(dir, files[i][0], NULL);
+
+        write_file(fixture, file, files[i][1]);
+    }
+    write_file(fixture, cpumask, cpus);
+}
+
+static int
+set_up(void **state)
+{
+    Fixture *fixture = g_new0(Fixture, 1);
+
+    *state = fixture;
+    fixture->sys_root = g_dir_make_tmp("foliod-test.XXXXXX", NULL);
+    fixture->random = g_rand_new_with_seed(42);
+    fixture->got = g_new(FolioSample, MAX_GOT);
+    write_file(fixture, "devices/system/cpu/online", "0-3\n");
+    fake_rings = g_ptr_array_new();
+    fake_refused_cpu = -1;
+    fake_refused_config = 0;
+    return 0;
+}
+
+static void
+remove_tree(const char *path)
+{
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name = NULL;
+
+    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+        g_autofree char *child = g_build_filename(path, name, NULL);
+
+        remove_tree(child);
+    }
+    g_remove(path);
+}
+
+static int
+tear_down(void **state)
+{
+    Fixture *fixture = *state;
+
+    if (fixture->session != NULL)
+        fixture->source->klass->close(fixture->session);
+    if (fixture->source != NULL)
+        fixture->source->klass->free(fixture->source);
+    assert_int_equal(fake_rings->len, 0);
+    g_ptr_array_unref(fake_rings);
+    remove_tree(fixture->sys_root);
+    g_free(fixture->sys_root);
+    g_rand_free(fixture->random);
+    g_free(fixture->got);
+    g_free(fixture);
+    return 0;
+}
+
+static void
+open_session(Fixture *fixture, GError **error)
+{
+    const FolioSpeSourceOptions options = { .sys_root = fixture->sys_root,
+                                            .period = 5000,
+                                            .aux_bytes = AUX_BYTES - 1,
+                                            .whole_host = TRUE };
+
+    fixture->source = folio_spe_source_new(&options, error);
+    if (fixture->source != NULL)
+        fixture->session = fixture->source->klass->open(fixture->source, NULL, error);
+}
+
+/* One unit, four CPUs, enabled. */
+static void
+start(Fixture *fixture)
+{
+    g_autoptr(GError) error = NULL;
+
+    write_pmu(fixture, "arm_spe_0", "0-3\n");
+    open_session(fixture, &error);
+    assert_no_error(error);
+    assert_int_equal(fake_rings->len, CPUS);
+    fixture->source->klass->enable(fixture->session, TRUE);
+}
+
+static void
+take(const FolioSample *samples, gsize n, gpointer user_data)
+{
+    Fixture *fixture = user_data;
+
+    assert_true(fixture->n_got + n <= MAX_GOT);
+    memcpy(fixture->got + fixture->n_got, samples, n * sizeof(*samples));
+    fixture->n_got += n;
+}
+
+static void
+drain(Fixture *fixture)
+{
+    g_autoptr(GError) error = NULL;
+
+    fixture->source->klass->drain(fixture->session, take, fixture, &error);
+    assert_no_error(error);
+}
+
+static FolioSourceCounters
+counters_of(const Fixture *fixture)
+{
+    FolioSourceCounters counters;
+
+    fixture->source->klass->get_counters(fixture->session, &counters);
+    return counters;
+}
+
+/* A stream of whole records, and what has to come out of it. */
+typedef struct {
+    GByteArray *bytes;
+    GArray *ends;     /* gsize */
+    GArray *places;   /* of each record's sample among expected; -1: it gives none */
+    GArray *expected; /* FolioSample */
+} Stream;
+
+static FolioSample
+expect_sample(const FolioSpeRecord *record)
+{
+    FolioSample sample = { .pa = record->pa };
+
+    if ((record->operation & 1) != 0)
+        sample.flags |= FOLIO_SAMPLE_STORE;
+    if ((record->present & 1 << FOLIO_SPE_CONTEXT_EL1) != 0 ||
+        ((record->present & 1 << FOLIO_SPE_PC) != 0 && record->pc_el == 1))
+        sample.flags |= FOLIO_SAMPLE_GUEST;
+    if ((record->events & FOLIO_SPE_EVENT_TLB_WALK) != 0)
+        sample.flags |= FOLIO_SAMPLE_TLB_WALK;
+    if ((record->present & 1 << FOLIO_SPE_TOTAL_LATENCY) != 0) {
+        sample.flags |= FOLIO_SAMPLE_HAS_LATENCY;
+        sample.total_latency = (guint16) record->total_latency;
+        sample.translation_latency = (guint16) record->translation_latency;
+    }
+    return sample;
+}
+
+static void
+append_record(Stream *stream, const SpeSample *sample, GRand *random)
+{
+    static const SpeLayout layout = { .order = SPE_ORDER_SHUFFLED, .alignment = 4 };
+    FolioSpeRecord record;
+    gint place = -1;
+    gsize end;
+
+    spe_encode(stream->bytes, sample, &layout, random);
+    end = stream->bytes->len;
+    g_array_append_val(stream->ends, end);
+    spe_expect(&record, sample);
+    if (folio_spe_record_is_access(&record) && (record.present & 1 << FOLIO_SPE_PA) != 0) {
+        const FolioSample expected = expect_sample(&record);
+
+        place = (gint) stream->expected->len;
+        g_array_append_val(stream->expected, expected);
+    }
+    g_array_append_val(stream->places, place);
+}
+
+/* n records as a host sees them of its guests; the first is of the host's kernel at EL2. */
+static Stream *
+stream_new(guint n, GRand *random)
+{
+    Stream *stream = g_new0(Stream, 1);
+    SpeSample sample = { .present = 1 << FOLIO_SPE_PC | 1 << FOLIO_SPE_TIMESTAMP };
+
+    stream->bytes = g_byte_array_new();
+    stream->ends = g_array_new(FALSE, FALSE, sizeof(gsize));
+    stream->places = g_array_new(FALSE, FALSE, sizeof(gint));
+    stream->expected = g_array_new(FALSE, FALSE, sizeof(FolioSample));
+    sample.payload[FOLIO_SPE_PC] = 0xc000000000001000;
+    append_record(stream, &sample, random);
+    for (guint i = 1; i < n; i++) {
+        spe_guest_sample(&sample, 1 << 20, i, random);
+        append_record(stream, &sample, random);
+    }
+    return stream;
+}
+
+static void
+stream_free(Stream *stream)
+{
+    g_byte_array_unref(stream->bytes);
+    g_array_unref(stream->ends);
+    g_array_unref(stream->places);
+    g_array_unref(stream->expected);
+    g_free(stream);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Stream, stream_free)
+
+/* The unit writes up to n records from record *at on. */
+static void
+run(FolioPerfRing *ring, const Stream *stream, guint *at, guint n)
+{
+    const gsize base = *at > 0 ? g_array_index(stream->ends, gsize, *at - 1) : 0;
+    g_autofree gsize *ends = g_new(gsize, n);
+
+    for (guint i = 0; i < n; i++)
+        ends[i] = g_array_index(stream->ends, gsize, *at + i) - base;
+    *at += fake_run(ring, stream->bytes->data + base, ends, n);
+}
+
+static void
+assert_got_all(const Fixture *fixture, const Stream *stream)
+{
+    const FolioSourceCounters counters = counters_of(fixture);
+    guint n_guest = 0;
+
+    assert_int_equal(fixture->n_got, stream->expected->len);
+    for (guint i = 0; i < fixture->n_got; i++) {
+        const FolioSample *expected = &g_array_index(stream->expected, FolioSample, i);
+        const FolioSample *got = &fixture->got[i];
+
+        assert_int_equal(got->pa, expected->pa);
+        assert_int_equal(got->flags, expected->flags);
+        assert_int_equal(got->total_latency, expected->total_latency);
+        assert_int_equal(got->translation_latency, expected->translation_latency);
+        n_guest += (got->flags & FOLIO_SAMPLE_GUEST) != 0;
+    }
+    assert_int_equal(counters.samples, fixture->n_got);
+    assert_int_equal(counters.guest_samples, n_guest);
+    assert_int_equal(counters.garbage, 0);
+    assert_true(n_guest > 0 && n_guest < fixture->n_got);
+}
+
+/* The area goes round many times; drained at odd moments, it gives each sample once, in order. */
+static void
+test_round_and_round(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(Stream) stream = stream_new(50000, fixture->random);
+    guint at = 0;
+
+    start(fixture);
+    while (at < stream->ends->len) {
+        const guint n = (guint) g_rand_int_range(fixture->random, 0, 120);
+
+        run(fake_ring(0), stream, &at, MIN(n, stream->ends->len - at));
+        drain(fixture);
+    }
+    assert_got_all(fixture, stream);
+    assert_int_equal(counters_of(fixture).truncated, 0);
+    assert_int_equal(counters_of(fixture).restarts, 0);
+    assert_true(fake_ring(0)->control->aux_head > 50 * AUX_BYTES);
+    assert_int_equal(fake_ring(0)->control->aux_tail, fake_ring(0)->control->aux_head);
+}
+
+/* The area fills up again and again: the driver stops the event, the drain starts it again, and
+ * what was written before the stop is all there. */
+static void
+test_full_area(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(Stream) stream = stream_new(20000, fixture->random);
+    guint at = 0, n_stops = 0;
+
+    start(fixture);
+    while (at < stream->ends->len) {
+        run(fake_ring(0), stream, &at, stream->ends->len - at);
+        n_stops += !fake_ring(0)->on;
+        drain(fixture);
+        assert_true(fake_ring(0)->on);
+    }
+    assert_got_all(fixture, stream);
+    assert_true(n_stops > 20);
+    assert_int_equal(counters_of(fixture).truncated, n_stops);
+    assert_int_equal(counters_of(fixture).restarts, n_stops);
+}
+
+/* A session that was switched off is not switched on by a drain. */
+static void
+test_stays_off(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(Stream) stream = stream_new(2000, fixture->random);
+    guint at = 0;
+
+    start(fixture);
+    run(fake_ring(0), stream, &at, 2000);
+    assert_false(fake_ring(0)->on);
+    fixture->source->klass->enable(fixture->session, FALSE);
+    drain(fixture);
+    assert_false(fake_ring(0)->on);
+    assert_int_equal(counters_of(fixture).truncated, 1);
+    assert_int_equal(counters_of(fixture).restarts, 0);
+}
+
+/* A record that the area's end cut off, and rubbish: counted, and what comes behind is sound. */
+static void
+test_damage(void **state)
+{
+    static const guint8 rubbish[] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+    Fixture *fixture = *state;
+    g_autoptr(Stream) stream = stream_new(200, fixture->random);
+    FolioPerfRing *ring = NULL;
+    guint at = 0;
+    gsize cut;
+
+    start(fixture);
+    ring = fake_ring(2);
+    run(ring, stream, &at, 100);
+    /* Half of record 100, which is lost. */
+    cut = g_array_index(stream->ends, gsize, 99);
+    fake_write(ring, stream->bytes->data + cut, 5,
+               PERF_AUX_FLAG_TRUNCATED | PERF_AUX_FLAG_PARTIAL | PERF_AUX_FLAG_COLLISION);
+    drain(fixture);
+    assert_int_equal(counters_of(fixture).garbage, 5);
+    assert_int_equal(counters_of(fixture).truncated, 1);
+    assert_int_equal(counters_of(fixture).partial, 1);
+    assert_int_equal(counters_of(fixture).collisions, 1);
+    fake_write(ring, rubbish, sizeof(rubbish), 0);
+    run(ring, stream, &at, 100);
+    drain(fixture);
+    /* The decoder looks for a PC, which may not come first in the next record. */
+    assert_in_range(counters_of(fixture).garbage, 5 + sizeof(rubbish), 5 + sizeof(rubbish) + 32);
+    assert_int_equal(fixture->n_got, stream->expected->len);
+}
+
+/* An alignment packet skips to a boundary of its own area, whatever was decoded before. */
+static void
+test_alignment_within_the_area(void **state)
+{
+    /* To the next multiple of 16; what is skipped would be garbage. */
+    static const guint8 align[16] = { 0x23, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+    Fixture *fixture = *state;
+    g_autoptr(Stream) stream = stream_new(100, fixture->random);
+    guint at = 0;
+
+    start(fixture);
+    for (guint i = 0; i < CPUS; i++)
+        fake_write(fake_ring(i), align, sizeof(align), 0);
+    /* Where the area of CPU 0 ends is no multiple of 16. */
+    run(fake_ring(0), stream, &at, 1);
+    while (fake_ring(0)->control->aux_head % 16 == 0)
+        run(fake_ring(0), stream, &at, 1);
+    run(fake_ring(1), stream, &at, 100 - at);
+    drain(fixture);
+    assert_got_all(fixture, stream);
+}
+
+static void
+test_lost_accounts(void **state)
+{
+    static const guint64 lost[] = { 17, 3 };
+    Fixture *fixture = *state;
+
+    start(fixture);
+    fake_record(fake_ring(1), PERF_RECORD_LOST, lost, 2);
+    fake_record(fake_ring(1), PERF_RECORD_ITRACE_START, lost, 1);
+    drain(fixture);
+    assert_int_equal(counters_of(fixture).lost, 3);
+    assert_int_equal(counters_of(fixture).truncated, 0);
+}
+
+/* Until a record proves that the host's kernel is at EL2, EL1 is no guest. */
+static void
+test_no_guest_without_proof(void **state)
+{
+    Fixture *fixture = *state;
+    SpeSample sample = { .present = 1 << FOLIO_SPE_PC | 1 << FOLIO_SPE_PA |
+                                    1 << FOLIO_SPE_OPERATION | 1 << FOLIO_SPE_TIMESTAMP,
+                         .operation_class = FOLIO_SPE_CLASS_LOAD_STORE };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    static const SpeLayout layout = { .order = SPE_ORDER_KUNPENG };
+
+    start(fixture);
+    sample.payload[FOLIO_SPE_PC] = 0xa000000000001000; /* EL1 */
+    sample.payload[FOLIO_SPE_PA] = 0x5000;
+    spe_encode(bytes, &sample, &layout, fixture->random);
+    fake_write(fake_ring(0), bytes->data, bytes->len, 0);
+    drain(fixture);
+    assert_int_equal(counters_of(fixture).samples, 1);
+    assert_int_equal(counters_of(fixture).guest_samples, 0);
+    sample.payload[FOLIO_SPE_PC] = 0xc000000000001000; /* EL2 */
+    spe_encode(bytes, &sample, &layout, fixture->random);
+    fake_write(fake_ring(0), bytes->data, bytes->len, 0);
+    fake_write(fake_ring(1), bytes->data, bytes->len, 0);
+    drain(fixture);
+    assert_int_equal(counters_of(fixture).samples, 5);
+    assert_int_equal(counters_of(fixture).guest_samples, 1);
+}
+
+static void
+test_nothing_is_allocated(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(Stream) stream = stream_new(5000, fixture->random);
+    guint64 n = 0;
+    guint at = 0;
+
+    start(fixture);
+    while (at < stream->ends->len) {
+        guint64 before;
+
+        run(fake_ring(0), stream, &at, stream->ends->len - at);
+        before = alloc_count();
+        drain(fixture);
+        n += alloc_count() - before;
+    }
+    assert_int_equal(n, 0);
+    assert_got_all(fixture, stream);
+}
+
+/* What the kernel is asked for. */
+static void
+test_attributes(void **state)
+{
+    Fixture *fixture = *state;
+
+    start(fixture);
+    for (guint i = 0; i < CPUS; i++) {
+        const FolioPerfRing *ring = fake_ring(i);
+
+        assert_int_equal(ring->cpu, i);
+        assert_int_equal(ring->tid, -1);
+        assert_int_equal(ring->event.attr.type, 9);
+        assert_int_equal(ring->event.attr.config, 3 | 1ULL << 33 | 1ULL << 34);
+        assert_int_equal(ring->event.aux_bytes, AUX_BYTES);
+        assert_int_equal(ring->event.attr.aux_watermark, AUX_BYTES / 4);
+        assert_int_equal(ring->period, 4864); /* the hardware counts in steps of 256 */
+    }
+    fixture->source->klass->set_period(fixture->session, 1);
+    assert_int_equal(counters_of(fixture).period, 1024);
+    assert_int_equal(fake_ring(3)->period, 1024);
+    fixture->source->klass->set_period(fixture->session, G_MAXUINT64);
+    assert_int_equal(counters_of(fixture).period, 0xffffff00);
+}
+
+/* Hardware that cannot filter by class gives all; then the filter is ours. */
+static void
+test_no_class_filter(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(Stream) stream = stream_new(500, fixture->random);
+    guint at = 0;
+
+    fake_refused_config = 1ULL << 33;
+    start(fixture);
+    assert_int_equal(fake_ring(0)->event.attr.config, 3);
+    while (at < stream->ends->len) {
+        run(fake_ring(0), stream, &at, stream->ends->len - at);
+        drain(fixture);
+    }
+    assert_got_all(fixture, stream);
+}
+
+static void
+test_busy(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(GError) error = NULL;
+
+    fake_refused_cpu = 2;
+    write_pmu(fixture, "arm_spe_0", "0-3\n");
+    open_session(fixture, &error);
+    assert_null(fixture->session);
+    assert_folio_error(error, FOLIO_ERROR_BUSY);
+    assert_int_equal(fake_rings->len, 0);
+}
+
+/* Two kinds of CPU, one of them without a unit; then CPUs go and come. */
+static void
+test_cpus(void **state)
+{
+    Fixture *fixture = *state;
+    g_autoptr(GError) error = NULL;
+    guint64 seen = 0;
+
+    write_pmu(fixture, "arm_spe_0", "0-1\n");
+    write_pmu(fixture, "arm_spe_1", "3\n");
+    open_session(fixture, &error);
+    assert_no_error(error);
+    assert_int_equal(fake_rings->len, 3);
+    for (guint i = 0; i < 3; i++) {
+        seen |= 1ULL << fake_ring(i)->cpu;
+        assert_string_equal(fake_ring(i)->event.what,
+                            fake_ring(i)->cpu == 3 ? "arm_spe_1" : "arm_spe_0");
+    }
+    assert_int_equal(seen, 1 | 2 | 8);
+    assert_int_equal(counters_of(fixture).threads, 3);
+    assert_int_equal(counters_of(fixture).unsampled, 0);
+
+    write_file(fixture, "devices/system/cpu/online", "0,2-3\n");
+    assert_true(fixture->source->klass->follow(fixture->session, &error));
+    assert_int_equal(counters_of(fixture).threads, 2);
+    drain(fixture);
+    assert_int_equal(fake_rings->len, 2);
+
+    write_file(fixture, "devices/system/cpu/online", "0-3\n");
+    fake_refused_cpu = 1;
+    assert_false(fixture->source->klass->follow(fixture->session, &error));
+    assert_folio_error(error, FOLIO_ERROR_BUSY);
+    assert_int_equal(counters_of(fixture).threads, 2);
+    assert_int_equal(counters_of(fixture).unsampled, 1);
+    fake_refused_cpu = -1;
+    g_clear_error(&error);
+    assert_true(fixture->source->klass->follow(fixture->session, &error));
+    assert_int_equal(counters_of(fixture).threads, 3);
+}
+
+#define with_host(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_host(test_round_and_round),
+        with_host(test_full_area),
+        with_host(test_stays_off),
+        with_host(test_damage),
+        with_host(test_alignment_within_the_area),
+        with_host(test_lost_accounts),
+        with_host(test_no_guest_without_proof),
+        with_host(test_nothing_is_allocated),
+        with_host(test_attributes),
+        with_host(test_no_class_filter),
+        with_host(test_busy),
+        with_host(test_cpus),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
