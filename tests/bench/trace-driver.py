@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the recorded programs are made to do: trace-driver.py WORKLOAD [PORT].
+
+sql-* print SQL, text prints text, redis-* and memcached talk to a server on 127.0.0.1:PORT and shut
+it down, py-* are programs to record themselves. All are seeded and repeatable.
+"""
+
+import collections
+import gc
+import heapq
+import json
+import random
+import socket
+import sys
+import time
+
+rand = random.random
+
+
+def skewed(n, power):
+    return int(n * rand() ** power)
+
+
+def sqlite_setup(rows):
+    print('PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-150000; '
+          'PRAGMA temp_store=MEMORY;')
+    print('CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT, c BLOB);')
+    print(f'WITH RECURSIVE s(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM s WHERE x<{rows}) INSERT INTO t '
+          'SELECT x, abs(random())%100000, hex(randomblob(60)), randomblob(300) FROM s;')
+
+
+def sql_sqlite_oltp():
+    """Skewed point reads and updates, now and then a short range."""
+    rows = 150000
+    sqlite_setup(rows)
+    for _ in range(120000):
+        kind, key = rand(), skewed(rows, 4) + 1
+        if kind < .7:
+            print(f'SELECT length(b) FROM t WHERE id={key};')
+        elif kind < .95:
+            print(f'UPDATE t SET a=a+1 WHERE id={key};')
+        else:
+            print(f'SELECT sum(a) FROM t WHERE id BETWEEN {key} AND {key + 100};')
+
+
+def sql_sqlite_mix():
+    """Index look-ups, full scans and a moving hot range, in turns."""
+    rows = 150000
+    sqlite_setup(rows)
+    print('CREATE INDEX ia ON t(a);')
+    for _ in range(6):
+        for _ in range(12000):
+            print(f'SELECT b FROM t WHERE a={random.randrange(100000)} LIMIT 2;')
+        print('SELECT count(*), sum(length(c)) FROM t;')
+        low = random.randrange(rows)
+        for _ in range(12000):
+            print(f'SELECT length(c) FROM t WHERE id={low + random.randrange(rows // 20)};')
+        print('SELECT a%100, count(*) FROM t GROUP BY 1;')
+
+
+def sql_postgres():
+    """Accounts read and updated with skew, phases with joins and grouping in between."""
+    rows = 100000
+    print('create table acc(aid int primary key, bid int, bal int, filler char(84))')
+    print(f"insert into acc select g, g%10, 0, 'x' from generate_series(1,{rows}) g")
+    print('create table hist(t int, a int, d int)')
+    print('vacuum acc')
+    for phase in range(5):
+        base = random.randrange(rows)
+        for i in range(2500):
+            account, kind = (base + skewed(rows, 5)) % rows + 1, rand()
+            if kind < .5:
+                print(f'select bal from acc where aid={account}')
+            elif kind < .9:
+                print(f'update acc set bal=bal+{random.randrange(100)} where aid={account}')
+                print(f'insert into hist values({i},{account},1)')
+            else:
+                print(f'select sum(bal) from acc where aid between {account} and {account + 50}')
+        print('select bid,count(*),sum(bal) from acc group by bid' if phase % 2 else
+              'select count(*) from acc a join hist h on a.aid=h.a')
+
+
+def text():
+    """700,000 lines of eight words."""
+    words = [f'{random.getrandbits(24):x}' for _ in range(50000)]
+    for _ in range(700000):
+        print(' '.join(random.choices(words, k=8)))
+
+
+def connect(port):
+    for _ in range(200):
+        try:
+            return socket.create_connection(('127.0.0.1', port)).makefile('rwb', 1 << 20)
+        except OSError:
+            time.sleep(.1)
+    sys.exit(f'no server on port {port}')
+
+
+def redis_answer(stream):
+    line = stream.readline()
+    if line[:1] == b'$' and int(line[1:]) >= 0:
+        stream.read(int(line[1:]) + 2)
+    elif line[:1] == b'*':
+        for _ in range(int(line[1:])):
+            redis_answer(stream)
+
+
+def redis_run(stream, commands):
+    waiting = 0
+    for command in commands:
+        parts = [part if isinstance(part, bytes) else str(part).encode() for part in command]
+        stream.write(b'*%d\r\n' % len(parts) + b''.join(b'$%d\r\n%s\r\n' % (len(p), p) for p in parts))
+        waiting += 1
+        if waiting == 200:
+            stream.flush()
+            while waiting:
+                redis_answer(stream)
+                waiting -= 1
+    stream.flush()
+    for _ in range(waiting):
+        redis_answer(stream)
+
+
+def redis_stop(stream):
+    stream.write(b'*2\r\n$8\r\nSHUTDOWN\r\n$6\r\nNOSAVE\r\n')
+    stream.flush()
+
+
+def redis_mixed(port):
+    """Strings of all sizes and hashes; the popular keys move."""
+    stream, n = connect(port), 60000
+    redis_run(stream, (('SET', f'k{i}', b'v' * random.randrange(20, 700)) for i in range(n)))
+    redis_run(stream, (('HSET', f'h{i // 50}', f'f{i}', b'w' * 40) for i in range(n)))
+    for _ in range(6):
+        base = random.randrange(n)
+        redis_run(stream, (('GET', f'k{(base + skewed(n * .15, 2)) % n}') if rand() < .9 else
+                           ('SET', f'k{random.randrange(n)}', b'u' * random.randrange(20, 700))
+                           for _ in range(40000)))
+        redis_run(stream, (('HGETALL', f'h{skewed(1200, 3)}') for _ in range(4000)))
+    redis_stop(stream)
+
+
+def redis_big(port):
+    """Values of a page each, a few of them popular."""
+    stream, n = connect(port), 20000
+    redis_run(stream, (('SET', f'k{i}', b'v' * 3900) for i in range(n)))
+    for _ in range(20):
+        redis_run(stream, (('GET', f'k{skewed(n, 8)}') for _ in range(20000)))
+    redis_stop(stream)
+
+
+def redis_zset(port):
+    """Ranges of sorted sets, strings that are deleted by and by."""
+    stream, n = connect(port), 50000
+    redis_run(stream, (('ZADD', f'z{i % 50}', random.randrange(10**6), f'm{i}') for i in range(n * 2)))
+    redis_run(stream, (('SET', f's{i}', b'q' * 100) for i in range(n)))
+    for phase in range(8):
+        lows = (random.randrange(10**6) for _ in range(6000))
+        redis_run(stream, (('ZRANGEBYSCORE', f'z{skewed(50, 3)}', low, low + 500) for low in lows))
+        redis_run(stream, (('GET', f's{skewed(n, 1 + phase % 4)}') for _ in range(30000)))
+        redis_run(stream, (('DEL', f's{random.randrange(n)}') for _ in range(4000)))
+    redis_stop(stream)
+
+
+def memcached(port):
+    """Skewed reads with some writes; the popular keys change twice."""
+    stream, n = connect(port), 80000
+
+    def drain(answers):
+        stream.flush()
+        while answers:
+            answers -= stream.readline() in (b'END\r\n', b'STORED\r\n')
+
+    for i in range(n):
+        value = b'z' * random.randrange(100, 1200)
+        stream.write(b'set k%d 0 0 %d\r\n%s\r\n' % (i, len(value), value))
+        if i % 200 == 199:
+            drain(200)
+    keys = list(range(n))
+    for _ in range(3):
+        random.shuffle(keys)
+        for _ in range(2000):
+            for _ in range(200):
+                key = keys[skewed(n, 5)]
+                stream.write(b'set k%d 0 0 300\r\n%s\r\n' % (key, b'y' * 300) if rand() < .05 else
+                             b'get k%d\r\n' % key)
+            drain(200)
+    stream.write(b'shutdown\r\n')
+    stream.flush()
+
+
+def py_dict():
+    """A big dictionary; the part in use moves, collections and JSON in between."""
+    data = {i: {'k': i, 's': f'x{i}' * 3, 'l': [i] * 5} for i in range(120000)}
+    for _ in range(5):
+        base = random.randrange(100000)
+        for _ in range(250000):
+            data[(base + skewed(20000, 3)) % 120000]['k'] += 1
+        json.loads(json.dumps([data[k] for k in range(base, base + 3000) if k in data]))
+        gc.collect()
+
+
+def py_tree():
+    """A search tree, a heap and a cache of recently used entries, side by side."""
+    root = [0, None, None]
+    for _ in range(150000):
+        key, node = random.gauss(0, 1e6), root
+        while node[side := 1 + (key >= node[0])]:
+            node = node[side]
+        node[side] = [key, None, None]
+    heap, recent = [], collections.OrderedDict()
+    for i in range(600000):
+        heapq.heappush(heap, (i + rand() * 1000, i))
+        if len(heap) > 5000:
+            heapq.heappop(heap)
+        key = skewed(40000, 3)
+        if key in recent:
+            recent.move_to_end(key)
+        else:
+            recent[key] = str(key) * 20
+            if len(recent) > 15000:
+                recent.popitem(last=False)
+        if i % 3 == 0:
+            key, node = random.gauss(0, 2e5), root
+            while node:
+                node = node[1 + (key >= node[0])]
+
+
+def main():
+    workloads = {name.replace('_', '-'): run for name, run in globals().items()
+                 if name.startswith(('sql_', 'redis_m', 'redis_b', 'redis_z', 'py_'))}
+    workloads |= {'text': text, 'memcached': memcached}
+    if len(sys.argv) < 2 or sys.argv[1] not in workloads:
+        sys.exit(__doc__ + '\nworkloads: ' + ' '.join(sorted(workloads)))
+    random.seed(sys.argv[1])
+    try:
+        workloads[sys.argv[1]](*map(int, sys.argv[2:]))
+    except (ConnectionError, EOFError):
+        sys.exit('the server ended before the workload did')
+
+
+if __name__ == '__main__':
+    main()
