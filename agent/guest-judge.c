@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From what a look found to a guest's state and its reason. */
+#include "guest-judge.h"
+
+static gboolean
+any_block_can_be_served(const FolioGuestRam *ram)
+{
+    for (guint i = 0; i < ram->blocks->len; i++) {
+        const FolioRamBlock *block = g_ptr_array_index(ram->blocks, i);
+
+        if (block->reason == FOLIO_REASON_NONE)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Why a guest whose process and RAM are known cannot be served; NONE when it can. */
+static FolioReason
+obstacle(const FolioLook *look)
+{
+    if (look->xml->n_vfio > 0)
+        return FOLIO_REASON_VFIO;
+    if (look->xml->locked)
+        return FOLIO_REASON_LOCKED;
+    return any_block_can_be_served(look->ram) ? FOLIO_REASON_NONE : look->ram->reason;
+}
+
+static FolioGuestState
+state_of_failed_look(FolioReason reason)
+{
+    if (reason == FOLIO_REASON_NOT_QEMU_DOMAIN)
+        return FOLIO_GUEST_INELIGIBLE;
+    return reason == FOLIO_REASON_PROCESS_GONE ? FOLIO_GUEST_LEAVING : FOLIO_GUEST_DISCOVERED;
+}
+
+static gboolean
+any_verdict(const FolioSamplingFigures *sampling)
+{
+    return sampling->bytes[FOLIO_VERDICT_SPARSE] + sampling->bytes[FOLIO_VERDICT_DENSE] > 0;
+}
+
+/* Under TCG guest code is code of QEMU: only KVM's guests are to be told apart. */
+static gboolean
+lacks_guest_samples(const FolioLook *look, const FolioSamplingFigures *sampling)
+{
+    return g_str_equal(look->xml->type, "kvm") && sampling->windows > 0 &&
+           sampling->samples + sampling->unmapped > 0 && sampling->guest_made == 0;
+}
+
+static FolioStanding
+judge_sampling(const FolioLook *look, const FolioSamplingFigures *sampling)
+{
+    switch (sampling->state) {
+    case FOLIO_SAMPLING_STARTING:
+    case FOLIO_SAMPLING_ON:
+    case FOLIO_SAMPLING_PAUSED:
+        break;
+    case FOLIO_SAMPLING_FAILED:
+        return (FolioStanding){ FOLIO_GUEST_LOCATED, FOLIO_REASON_NO_SAMPLER };
+    case FOLIO_SAMPLING_OFF:
+    case FOLIO_SAMPLING_ENDED:
+    default:
+        return (FolioStanding){ FOLIO_GUEST_LOCATED, FOLIO_REASON_MODE_OBSERVE };
+    }
+    if (lacks_guest_samples(look, sampling))
+        return (FolioStanding){ FOLIO_GUEST_SAMPLING, FOLIO_REASON_NO_GUEST_SAMPLES };
+    if (!any_verdict(sampling))
+        return (FolioStanding){ FOLIO_GUEST_SAMPLING, FOLIO_REASON_EVIDENCE_SHORT };
+    return (FolioStanding){ FOLIO_GUEST_DECIDING, FOLIO_REASON_MODE_OBSERVE };
+}
+
+FolioStanding
+folio_guest_judge(const FolioLook *look, FolioMode mode, gboolean suspended,
+                  const FolioSamplingFigures *sampling)
+{
+    FolioStanding standing;
+    FolioReason reason;
+
+    if (mode == FOLIO_MODE_OFF)
+        return (FolioStanding){ FOLIO_GUEST_DISCOVERED, FOLIO_REASON_MODE_OFF };
+    if (look == NULL)
+        return (FolioStanding){ FOLIO_GUEST_DISCOVERED, FOLIO_REASON_LOCATING };
+    if (look->reason != FOLIO_REASON_NONE)
+        return (FolioStanding){ state_of_failed_look(look->reason), look->reason };
+
+    reason = obstacle(look);
+    if (reason != FOLIO_REASON_NONE)
+        return (FolioStanding){ FOLIO_GUEST_INELIGIBLE, reason };
+    if (suspended)
+        return (FolioStanding){ FOLIO_GUEST_LOCATED, FOLIO_REASON_SUSPENDED };
+    standing = judge_sampling(look, sampling);
+    if (standing.reason == FOLIO_REASON_MODE_OBSERVE && look->ram->reason != FOLIO_REASON_NONE)
+        standing.reason = FOLIO_REASON_PARTLY;
+    return standing;
+}
+
+const char *
+folio_guest_coverage(const FolioSamplingFigures *sampling)
+{
+    if (sampling->guest_made > 0)
+        return "guest";
+    return sampling->samples + sampling->unmapped > 0 ? "host-only" : "none";
+}
+
+const char *
+folio_guest_state_token(FolioGuestState state)
+{
+    static const char *const tokens[] = { "discovered", "located",    "sampling",
+                                          "deciding",   "ineligible", "leaving" };
+
+    return tokens[state];
+}

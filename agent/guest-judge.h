@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From what a look found to a guest's state and its reason. Pure. */
+#pragma once
+
+#include "config.h"
+#include "guest-look.h"
+#include "sample/sampler.h"
+
+typedef enum {
+    FOLIO_GUEST_DISCOVERED, /* libvirt says that it runs; its process and RAM are not known (yet) */
+    FOLIO_GUEST_LOCATED,    /* process and RAM are known and could be served */
+    FOLIO_GUEST_SAMPLING,   /* its accesses are sampled; no verdicts yet */
+    FOLIO_GUEST_DECIDING,   /* they are, and there are verdicts on blocks */
+    FOLIO_GUEST_INELIGIBLE, /* known, and cannot be served: see the reason */
+    FOLIO_GUEST_LEAVING,    /* its process has ended; libvirt has not said so yet */
+} FolioGuestState;
+
+typedef struct {
+    FolioGuestState state;
+    FolioReason reason;
+} FolioStanding;
+
+/* look is NULL before the first one has ended. A guest of which any RAM block can be served is
+ * located: the blocks that cannot say so by their own reasons. */
+FolioStanding folio_guest_judge(const FolioLook *look, FolioMode mode, gboolean suspended,
+                                const FolioSamplingFigures *sampling);
+
+/* Of what sampling saw: "guest" when some of it is known to be of guest code, "host-only" when
+ * none is, "none" when there is nothing. */
+const char *folio_guest_coverage(const FolioSamplingFigures *sampling);
+
+const char *folio_guest_state_token(FolioGuestState state);

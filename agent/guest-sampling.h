@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A guest's place with the sampler: there while its process and RAM are what they were. */
+#pragma once
+
+#include "sampling.h"
+
+typedef struct _FolioGuestSampling FolioGuestSampling;
+
+/* changed: the figures moved the guest's state, or a window ended. */
+FolioGuestSampling *folio_guest_sampling_new(FolioSampling *sampling, FolioSampledChanged changed,
+                                             gpointer user_data);
+
+/* Leaves the sampler. */
+void folio_guest_sampling_free(FolioGuestSampling *sampling);
+
+/* Samples that process and its RAM from now on; what is known stays when both are the same as
+ * before. NULL, NULL: nothing is sampled, and all is forgotten. */
+void folio_guest_sampling_follow(FolioGuestSampling *sampling, FolioProcess *process,
+                                 const FolioGuestRam *ram);
+
+void folio_guest_sampling_pause(FolioGuestSampling *sampling, gboolean paused);
+
+/* All 0, state OFF and source "none" when nothing is sampled; sampling may be NULL then. When a
+ * source was asked for and is not there, the state is FAILED and the error says why. */
+void folio_guest_sampling_get(FolioGuestSampling *sampling, FolioSamplingFigures *figures);

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The life of one guest: it is located, its RAM is found and measured; the guest owns its state. */
+#pragma once
+
+#include "config.h"
+#include "guest-judge.h"
+#include "host/doctor.h"
+#include "sampling.h"
+#include "virt/connection.h"
+
+/* What a guest is told by its manager, the same for all guests of a host. */
+typedef struct {
+    char *proc_root; /* "/proc" */
+    char *sys_root;  /* "/sys" */
+    char *run_dir;   /* where libvirt keeps NAME.pid */
+    FolioMode mode;
+    FolioScan scan;
+    FolioSampling *sampling; /* referenced */
+} FolioGuestSettings;
+
+FolioGuestSettings *folio_guest_settings_copy(const FolioGuestSettings *settings);
+void folio_guest_settings_free(FolioGuestSettings *settings);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioGuestSettings, folio_guest_settings_free)
+
+#define FOLIO_TYPE_GUEST (folio_guest_get_type())
+G_DECLARE_FINAL_TYPE(FolioGuest, folio_guest, FOLIO, GUEST, GObject)
+
+/* Signals:
+ *  "changed" ()   any of what the getters give has changed, figures of the RAM excepted
+ *  "outdated" ()  the process contradicts what libvirt said of the domain: it should be asked again
+ */
+
+/* The guest of that domain; it is looked at as soon as the main loop runs. Copies both. */
+FolioGuest *folio_guest_new(const FolioDomain *domain, const FolioGuestSettings *settings);
+
+/* libvirt looked at the domain again, or the configuration changed: the guest looks again at what
+ * that may have changed, and at all when it was not located. */
+void folio_guest_update(FolioGuest *guest, const FolioDomain *domain);
+void folio_guest_configure(FolioGuest *guest, const FolioGuestSettings *settings);
+
+/* The guest does not run any more: timers stop, results of tasks under way are dropped. */
+void folio_guest_stop(FolioGuest *guest);
+
+const char *folio_guest_get_uuid(FolioGuest *guest);
+const char *folio_guest_get_name(FolioGuest *guest);
+/* 0 while the process is not known. */
+guint folio_guest_get_pid(FolioGuest *guest);
+FolioGuestState folio_guest_get_state(FolioGuest *guest);
+FolioReason folio_guest_get_reason(FolioGuest *guest);
+/* The reason's text, with what was seen behind a colon where that says more. */
+const char *folio_guest_get_reason_text(FolioGuest *guest);
+FolioMode folio_guest_get_mode(FolioGuest *guest);
+gboolean folio_guest_get_suspended(FolioGuest *guest);
+/* The RAM as last measured; NULL while it is not known. Valid until the main loop runs again. */
+const FolioGuestRam *folio_guest_get_ram(FolioGuest *guest);
+
+/* What sampling says of it, as of at most a second ago. */
+void folio_guest_get_sampling(FolioGuest *guest, FolioSamplingFigures *figures);
+
+/* Fills what the doctor wants to know; all of it borrowed, valid until the main loop runs again. */
+void folio_guest_describe(FolioGuest *guest, FolioDoctorGuest *description);
+
+/* Measures the RAM unless the last figures are younger than a second, or than 100 times what taking
+ * them took: so all callers together cost at most 1 % of a core. Calls that come meanwhile share
+ * one measurement. Always succeeds: a guest that cannot be measured says so by its reason. */
+void folio_guest_refresh_async(FolioGuest *guest, GAsyncReadyCallback callback, gpointer user_data);
+void folio_guest_refresh_finish(FolioGuest *guest, GAsyncResult *result);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every guest of this host. The guest list follows libvirt's; configuration and features are here.
+ */
+#pragma once
+
+#include "config.h"
+#include "guest.h"
+#include "host/features.h"
+
+typedef struct {
+    const char *connect;    /* overrides Connect= of the configuration when not NULL */
+    const char *run_dir;    /* overrides RunDirectory= when not NULL */
+    const char *vendor_dir; /* of folio_config_load */
+    const char *conf_dir;
+    const char *proc_root;
+    const char *sys_root;
+} FolioManagerOptions;
+
+#define FOLIO_TYPE_MANAGER (folio_manager_get_type())
+G_DECLARE_FINAL_TYPE(FolioManager, folio_manager, FOLIO, MANAGER, GObject)
+
+/* Loads the configuration (a bad file is logged and left out). Signals:
+ *  "guest-added" (FolioGuest *), "guest-removed" (FolioGuest *),
+ *  "ready" ()             once: libvirt's first complete answer, or its first refusal, is in, and
+ *                        features are known
+ *  "connection" ()        it came up or was lost, or the error is another
+ *  "reloading" (gboolean) TRUE before the configuration is read again, FALSE afterwards */
+FolioManager *folio_manager_new(const FolioManagerOptions *options);
+
+void folio_manager_start(FolioManager *manager);
+void folio_manager_stop(FolioManager *manager);
+
+/* FolioGuest, by name then uuid; free with g_ptr_array_unref. */
+GPtrArray *folio_manager_list_guests(FolioManager *manager);
+/* Borrowed; NULL when there is none. */
+FolioGuest *folio_manager_find_uuid(FolioManager *manager, const char *uuid);
+FolioGuest *folio_manager_find_name(FolioManager *manager, const char *name);
+
+/* Reads the configuration again. All or nothing: with any error the old one stays, and the error
+ * (FOLIO_ERROR_INVALID) lists every one. */
+gboolean folio_manager_reload(FolioManager *manager, GError **error);
+
+/* Errors of the configuration as it was read last, char *, "FILE:LINE: KEY: text". NULL-terminated,
+ * owned by the manager. */
+const char *const *folio_manager_get_config_errors(FolioManager *manager);
+const char *folio_manager_get_uri(FolioManager *manager);
+gboolean folio_manager_is_connected(FolioManager *manager);
+/* "" when connected. */
+const char *folio_manager_get_connection_error(FolioManager *manager);
+/* Tokens of folio_features_list; never NULL, empty until the probe of the start has ended. */
+const char *const *folio_manager_get_features(FolioManager *manager);
+
+/* FALSE when the sampling thread has done nothing since the last call, which bade it do a round. */
+gboolean folio_manager_has_progressed(FolioManager *manager);
+
+/* Checks of the host and, if guest is not NULL, of that guest. The result is a GPtrArray of
+ * FolioCheck, to be freed with g_ptr_array_unref. FOLIO_ERROR_BUSY when too many are under way. */
+void folio_manager_doctor_async(FolioManager *manager, FolioGuest *guest,
+                                GAsyncReadyCallback callback, gpointer user_data);
+GPtrArray *folio_manager_doctor_finish(FolioManager *manager, GAsyncResult *result, GError **error);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* guest-judge: from what a look found to state and reason. */
+#include "cmocka-all.h"
+#include "guest-judge.h"
+
+static const FolioSamplingFigures nothing = { .state = FOLIO_SAMPLING_OFF, .source = "none" };
+
+/* A look that found all there is to find. Its two RAM blocks have these reasons. */
+typedef struct {
+    FolioLook look;
+    FolioDomainXml xml;
+    FolioGuestRam ram;
+    FolioRamBlock blocks[2];
+} Found;
+
+static void
+found_init(Found *found, FolioReason first, FolioReason second, FolioReason gravest)
+{
+    memset(found, 0, sizeof(*found));
+    found->blocks[0].reason = first;
+    found->blocks[1].reason = second;
+    found->ram.blocks = g_ptr_array_new();
+    g_ptr_array_add(found->ram.blocks, &found->blocks[0]);
+    g_ptr_array_add(found->ram.blocks, &found->blocks[1]);
+    found->ram.reason = gravest;
+    found->look.xml = &found->xml;
+    found->look.ram = &found->ram;
+}
+
+static void
+found_clear(Found *found)
+{
+    g_ptr_array_unref(found->ram.blocks);
+}
+
+static void
+assert_standing(const FolioLook *look, FolioMode mode, gboolean suspended, FolioGuestState state,
+                FolioReason reason)
+{
+    const FolioStanding standing = folio_guest_judge(look, mode, suspended, &nothing);
+
+    assert_string_equal(folio_guest_state_token(standing.state), folio_guest_state_token(state));
+    assert_string_equal(folio_reason_token(standing.reason), folio_reason_token(reason));
+}
+
+static void
+test_before_the_first_look(void **state)
+{
+    assert_standing(NULL, FOLIO_MODE_OBSERVE, FALSE, FOLIO_GUEST_DISCOVERED, FOLIO_REASON_LOCATING);
+    assert_standing(NULL, FOLIO_MODE_OFF, FALSE, FOLIO_GUEST_DISCOVERED, FOLIO_REASON_MODE_OFF);
+}
+
+static void
+test_failed_looks(void **state)
+{
+    FolioLook look = { .reason = FOLIO_REASON_UUID_MISMATCH };
+
+    assert_standing(&look, FOLIO_MODE_OBSERVE, FALSE, FOLIO_GUEST_DISCOVERED,
+                    FOLIO_REASON_UUID_MISMATCH);
+    look.reason = FOLIO_REASON_PROCESS_GONE;
+    assert_standing(&look, FOLIO_MODE_OBSERVE, FALSE, FOLIO_GUEST_LEAVING,
+                    FOLIO_REASON_PROCESS_GONE);
+    look.reason = FOLIO_REASON_NOT_QEMU_DOMAIN;
+    assert_standing(&look, FOLIO_MODE_OBSERVE, FALSE, FOLIO_GUEST_INELIGIBLE,
+                    FOLIO_REASON_NOT_QEMU_DOMAIN);
+    assert_standing(&look, FOLIO_MODE_OFF, FALSE, FOLIO_GUEST_DISCOVERED, FOLIO_REASON_MODE_OFF);
+}
+
+static void
+test_located(void **state)
+{
+    Found found;
+
+    found_init(&found, FOLIO_REASON_NONE, FOLIO_REASON_NONE, FOLIO_REASON_NONE);
+    assert_standing(&found.look, FOLIO_MODE_OBSERVE, FALSE, FOLIO_GUEST_LOCATED,
+                    FOLIO_REASON_MODE_OBSERVE);
+    assert_standing(&found.look, FOLIO_MODE_OBSERVE, TRUE, FOLIO_GUEST_LOCATED,
+                    FOLIO_REASON_SUSPENDED);
+    found.xml.locked = TRUE;
+    assert_standing(&found.look, FOLIO_MODE_OBSERVE, TRUE, FOLIO_GUEST_INELIGIBLE,
+                    FOLIO_REASON_LOCKED);
+    found.xml.n_vfio = 1;
+    assert_standing(&found.look, FOLIO_MODE_OBSERVE, FALSE, FOLIO_GUEST_INELIGIBLE,
+                    FOLIO_REASON_VFIO);
+    found_clear(&found);
+}
+
+static void
+test_one_good_block_is_enough(void **state)
+{
+    Found found;
+
+    found_init(&found, FOLIO_REASON_NONE, FOLIO_REASON_MISALIGNED, FOLIO_REASON_MISALIGNED);
+    assert_standing(&found.look, FOLIO_MODE_OBSERVE, FALSE, FOLIO_GUEST_LOCATED,
+                    FOLIO_REASON_PARTLY);
+    found.blocks[0].reason = FOLIO_REASON_NOT_TMPFS;
+    assert_standing(&found.look, FOLIO_MODE_OBSERVE, FALSE, FOLIO_GUEST_INELIGIBLE,
+                    FOLIO_REASON_MISALIGNED);
+    found_clear(&found);
+}
+
+static void
+assert_sampled(const Found *found, const FolioSamplingFigures *sampling, FolioGuestState state,
+               FolioReason reason)
+{
+    const FolioStanding standing =
+        folio_guest_judge(&found->look, FOLIO_MODE_OBSERVE, FALSE, sampling);
+
+    assert_string_equal(folio_guest_state_token(standing.state), folio_guest_state_token(state));
+    assert_string_equal(folio_reason_token(standing.reason), folio_reason_token(reason));
+}
+
+static void
+test_sampled(void **state)
+{
+    char tcg[] = "qemu", kvm[] = "kvm";
+    FolioSamplingFigures sampling = { .state = FOLIO_SAMPLING_STARTING, .source = "spe" };
+    Found found;
+
+    found_init(&found, FOLIO_REASON_NONE, FOLIO_REASON_NONE, FOLIO_REASON_NONE);
+    found.xml.type = kvm;
+    assert_sampled(&found, &sampling, FOLIO_GUEST_SAMPLING, FOLIO_REASON_EVIDENCE_SHORT);
+    sampling.state = FOLIO_SAMPLING_ON;
+    sampling.windows = 1;
+    assert_sampled(&found, &sampling, FOLIO_GUEST_SAMPLING, FOLIO_REASON_EVIDENCE_SHORT);
+    assert_string_equal(folio_guest_coverage(&sampling), "none");
+
+    /* Samples, and none of them of guest code: a finding under KVM, as it should be under TCG. */
+    sampling.samples = 100;
+    sampling.bytes[FOLIO_VERDICT_SPARSE] = FOLIO_BLOCK_BYTES;
+    assert_sampled(&found, &sampling, FOLIO_GUEST_SAMPLING, FOLIO_REASON_NO_GUEST_SAMPLES);
+    assert_string_equal(folio_guest_coverage(&sampling), "host-only");
+    found.xml.type = tcg;
+    assert_sampled(&found, &sampling, FOLIO_GUEST_DECIDING, FOLIO_REASON_MODE_OBSERVE);
+    found.xml.type = kvm;
+    sampling.guest_made = 1;
+    assert_sampled(&found, &sampling, FOLIO_GUEST_DECIDING, FOLIO_REASON_MODE_OBSERVE);
+    assert_string_equal(folio_guest_coverage(&sampling), "guest");
+    sampling.state = FOLIO_SAMPLING_PAUSED;
+    assert_sampled(&found, &sampling, FOLIO_GUEST_DECIDING, FOLIO_REASON_MODE_OBSERVE);
+
+    sampling.state = FOLIO_SAMPLING_FAILED;
+    assert_sampled(&found, &sampling, FOLIO_GUEST_LOCATED, FOLIO_REASON_NO_SAMPLER);
+    sampling.state = FOLIO_SAMPLING_ENDED;
+    assert_sampled(&found, &sampling, FOLIO_GUEST_LOCATED, FOLIO_REASON_MODE_OBSERVE);
+    found.xml.locked = TRUE;
+    assert_sampled(&found, &sampling, FOLIO_GUEST_INELIGIBLE, FOLIO_REASON_LOCKED);
+    found_clear(&found);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_before_the_first_look),
+        cmocka_unit_test(test_failed_looks),
+        cmocka_unit_test(test_located),
+        cmocka_unit_test(test_one_good_block_is_enough),
+        cmocka_unit_test(test_sampled),
+    };
+
+    return cmocka_run_group_tests_name("guest-judge", tests, NULL, NULL);
+}
