@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who may: the one table from D-Bus member to polkit action. */
+#include "bus/access.h"
+
+#define MANAGER FOLIO_MANAGER_INTERFACE
+#define GUEST   FOLIO_GUEST_INTERFACE
+#define VIEW    FOLIO_ACTION_VIEW
+#define HEAT    FOLIO_ACTION_HEAT
+#define MANAGE  FOLIO_ACTION_MANAGE
+
+static const FolioAccess rows[] = {
+    { MANAGER, "ListGuests", VIEW, FOLIO_SCOPE_HOST }, /* and each guest by itself */
+    { MANAGER, "GetGuestByUuid", VIEW, FOLIO_SCOPE_UUID_ARGUMENT },
+    { MANAGER, "GetGuestByName", VIEW, FOLIO_SCOPE_NAME_ARGUMENT },
+    { MANAGER, "Reload", MANAGE, FOLIO_SCOPE_HOST },
+    { MANAGER, "Doctor", VIEW, FOLIO_SCOPE_UUID_OR_HOST },
+    { MANAGER, FOLIO_ALL_PROPERTIES, VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "Version", VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "Features", VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "Uri", VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "Connected", VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "ConnectionError", VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "ConfigErrors", VIEW, FOLIO_SCOPE_HOST },
+
+    { GUEST, "ListRam", HEAT, FOLIO_SCOPE_GUEST },
+    { GUEST, FOLIO_ALL_PROPERTIES, VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "Name", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "Uuid", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "Pid", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "State", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "Reason", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "ReasonText", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "Remedy", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "Mode", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "Suspended", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "RamBytes", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "PresentBytes", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "HugeBytes", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "SwappedBytes", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "Source", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "Coverage", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "SparseBytes", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "DenseBytes", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "IdleBytes", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "UndecidedBytes", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "Samples", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "UnmappedSamples", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "LostSamples", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "Windows", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "WindowSeconds", VIEW, FOLIO_SCOPE_GUEST },
+};
+
+const FolioAccess *
+folio_access_find(const char *interface, const char *member)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+        if (g_str_equal(rows[i].interface, interface) && g_str_equal(rows[i].member, member))
+            return &rows[i];
+    }
+    return NULL;
+}
+
+const FolioAccess *
+folio_access_list(gsize *n_rows)
+{
+    *n_rows = G_N_ELEMENTS(rows);
+    return rows;
+}

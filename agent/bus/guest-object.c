@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* /org/foliod1/guest/UUID: the interface org.foliod1.Guest. */
+#include "bus/guest-object.h"
+
+static const char *
+kind_token(FolioRamKind kind)
+{
+    static const char *const tokens[] = {
+        [FOLIO_RAM_MAIN] = "main",   [FOLIO_RAM_CELL] = "cell",
+        [FOLIO_RAM_DIMM] = "dimm",   [FOLIO_RAM_VIRTIO_MEM] = "virtio-mem",
+        [FOLIO_RAM_OTHER] = "other",
+    };
+
+    return tokens[kind];
+}
+
+static void
+add_string(GVariantBuilder *dict, const char *key, const char *value)
+{
+    g_variant_builder_add(dict, "{sv}", key, folio_bus_string(value));
+}
+
+static void
+add_bytes(GVariantBuilder *dict, const char *key, guint64 value)
+{
+    g_variant_builder_add(dict, "{sv}", key, g_variant_new_uint64(value));
+}
+
+static void
+add_flag(GVariantBuilder *dict, const char *key, gboolean value)
+{
+    g_variant_builder_add(dict, "{sv}", key, g_variant_new_boolean(value));
+}
+
+static GVariant *
+describe_block(const FolioRamBlock *block)
+{
+    GVariantBuilder dict;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
+    add_string(&dict, "id", block->id);
+    add_string(&dict, "kind", kind_token(block->spec.kind));
+    add_string(&dict, "backing", folio_backing_token(block->spec.backing));
+    add_string(&dict, "file", block->file);
+    add_flag(&dict, "file-deleted", block->file_deleted);
+    add_string(&dict, "fs-type", block->fs_type);
+    add_string(&dict, "fs-options", block->fs_options);
+    add_string(&dict, "huge", block->huge);
+    add_string(&dict, "reason", folio_reason_token(block->reason));
+    add_string(&dict, "reason-text", folio_reason_text(block->reason));
+    add_string(&dict, "remedy", folio_reason_remedy(block->reason));
+    add_bytes(&dict, "hva", block->hva);
+    add_bytes(&dict, "bytes", block->bytes);
+    add_bytes(&dict, "offset", block->offset);
+    add_bytes(&dict, "alignment", block->alignment);
+    add_bytes(&dict, "present", block->now.present);
+    add_bytes(&dict, "huge-bytes", block->now.pmd_mapped);
+    add_bytes(&dict, "swapped", block->now.swapped);
+    add_flag(&dict, "locked", block->locked);
+    return g_variant_builder_end(&dict);
+}
+
+static void
+list_ram(FolioCall *call)
+{
+    const FolioGuestRam *ram = folio_guest_get_ram(call->guest);
+    const char *scan = "";
+    GVariantBuilder blocks;
+
+    g_variant_builder_init(&blocks, G_VARIANT_TYPE("aa{sv}"));
+    for (guint i = 0; ram != NULL && i < ram->blocks->len; i++)
+        g_variant_builder_add_value(&blocks, describe_block(ram->blocks->pdata[i]));
+    if (ram != NULL)
+        scan = ram->scan == FOLIO_SCAN_SMAPS ? "smaps" : "pagemap-scan";
+    folio_call_return(call, g_variant_new("(saa{sv})", scan, &blocks));
+}
+
+static GVariant *
+get_name(FolioCall *call)
+{
+    return folio_bus_string(folio_guest_get_name(call->guest));
+}
+
+static GVariant *
+get_uuid(FolioCall *call)
+{
+    return g_variant_new_string(folio_guest_get_uuid(call->guest));
+}
+
+static GVariant *
+get_pid(FolioCall *call)
+{
+    return g_variant_new_uint32(folio_guest_get_pid(call->guest));
+}
+
+static GVariant *
+get_state(FolioCall *call)
+{
+    return g_variant_new_string(folio_guest_state_token(folio_guest_get_state(call->guest)));
+}
+
+static GVariant *
+get_reason(FolioCall *call)
+{
+    return g_variant_new_string(folio_reason_token(folio_guest_get_reason(call->guest)));
+}
+
+static GVariant *
+get_reason_text(FolioCall *call)
+{
+    return folio_bus_string(folio_guest_get_reason_text(call->guest));
+}
+
+static GVariant *
+get_remedy(FolioCall *call)
+{
+    return g_variant_new_string(folio_reason_remedy(folio_guest_get_reason(call->guest)));
+}
+
+static GVariant *
+get_mode(FolioCall *call)
+{
+    return g_variant_new_string(folio_mode_token(folio_guest_get_mode(call->guest)));
+}
+
+static GVariant *
+get_suspended(FolioCall *call)
+{
+    return g_variant_new_boolean(folio_guest_get_suspended(call->guest));
+}
+
+static GVariant *
+get_ram_bytes(FolioCall *call)
+{
+    const FolioGuestRam *ram = folio_guest_get_ram(call->guest);
+
+    return g_variant_new_uint64(ram != NULL ? ram->bytes : 0);
+}
+
+static GVariant *
+get_present_bytes(FolioCall *call)
+{
+    const FolioGuestRam *ram = folio_guest_get_ram(call->guest);
+
+    return g_variant_new_uint64(ram != NULL ? ram->now.present : 0);
+}
+
+static GVariant *
+get_huge_bytes(FolioCall *call)
+{
+    const FolioGuestRam *ram = folio_guest_get_ram(call->guest);
+
+    return g_variant_new_uint64(ram != NULL ? ram->now.pmd_mapped : 0);
+}
+
+static GVariant *
+get_swapped_bytes(FolioCall *call)
+{
+    const FolioGuestRam *ram = folio_guest_get_ram(call->guest);
+
+    return g_variant_new_uint64(ram != NULL ? ram->now.swapped : 0);
+}
+
+/* Sampling */
+
+static FolioSamplingFigures
+sampling_of(FolioCall *call)
+{
+    FolioSamplingFigures figures;
+
+    folio_guest_get_sampling(call->guest, &figures);
+    return figures;
+}
+
+static GVariant *
+get_source(FolioCall *call)
+{
+    return g_variant_new_string(sampling_of(call).source);
+}
+
+static GVariant *
+get_coverage(FolioCall *call)
+{
+    const FolioSamplingFigures figures = sampling_of(call);
+
+    return g_variant_new_string(folio_guest_coverage(&figures));
+}
+
+static GVariant *
+get_sparse_bytes(FolioCall *call)
+{
+    return g_variant_new_uint64(sampling_of(call).bytes[FOLIO_VERDICT_SPARSE]);
+}
+
+static GVariant *
+get_dense_bytes(FolioCall *call)
+{
+    return g_variant_new_uint64(sampling_of(call).bytes[FOLIO_VERDICT_DENSE]);
+}
+
+static GVariant *
+get_idle_bytes(FolioCall *call)
+{
+    return g_variant_new_uint64(sampling_of(call).bytes[FOLIO_VERDICT_IDLE]);
+}
+
+static GVariant *
+get_undecided_bytes(FolioCall *call)
+{
+    return g_variant_new_uint64(sampling_of(call).bytes[FOLIO_VERDICT_UNDECIDED]);
+}
+
+static GVariant *
+get_samples(FolioCall *call)
+{
+    return g_variant_new_uint64(sampling_of(call).samples);
+}
+
+static GVariant *
+get_unmapped_samples(FolioCall *call)
+{
+    return g_variant_new_uint64(sampling_of(call).unmapped);
+}
+
+static GVariant *
+get_lost_samples(FolioCall *call)
+{
+    return g_variant_new_uint64(sampling_of(call).lost);
+}
+
+static GVariant *
+get_windows(FolioCall *call)
+{
+    return g_variant_new_uint64(sampling_of(call).windows);
+}
+
+static GVariant *
+get_window_seconds(FolioCall *call)
+{
+    const guint64 usec = sampling_of(call).window_usec;
+
+    return g_variant_new_uint64((usec + G_USEC_PER_SEC / 2) / G_USEC_PER_SEC);
+}
+
+static const FolioProperty properties[] = {
+    { "Name", get_name },
+    { "Uuid", get_uuid },
+    { "Pid", get_pid },
+    { "State", get_state },
+    { "Reason", get_reason },
+    { "ReasonText", get_reason_text },
+    { "Remedy", get_remedy },
+    { "Mode", get_mode },
+    { "Suspended", get_suspended },
+    { "RamBytes", get_ram_bytes },
+    { "PresentBytes", get_present_bytes },
+    { "HugeBytes", get_huge_bytes },
+    { "SwappedBytes", get_swapped_bytes },
+    { "Source", get_source },
+    { "Coverage", get_coverage },
+    { "SparseBytes", get_sparse_bytes },
+    { "DenseBytes", get_dense_bytes },
+    { "IdleBytes", get_idle_bytes },
+    { "UndecidedBytes", get_undecided_bytes },
+    { "Samples", get_samples },
+    { "UnmappedSamples", get_unmapped_samples },
+    { "LostSamples", get_lost_samples },
+    { "Windows", get_windows },
+    { "WindowSeconds", get_window_seconds },
+};
+
+static void
+on_measured(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    FolioCall *call = user_data;
+
+    folio_guest_refresh_finish(call->guest, result);
+    if (!folio_call_keeps_guest(call))
+        return;
+    if (call->is_property)
+        folio_call_return_property(call, properties, G_N_ELEMENTS(properties));
+    else if (g_str_equal(call->access->member, "ListRam"))
+        list_ram(call);
+    else
+        folio_call_fail_unsupported(call);
+}
+
+/* Measuring bounds itself, so every member may ask for it. */
+void
+folio_guest_object_run(FolioCall *call)
+{
+    folio_guest_refresh_async(call->guest, on_measured, call);
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* /org/foliod1: the interface org.foliod1.Manager. */
+#include "bus/manager-object.h"
+
+#include "bus/path.h"
+#include "build-config.h"
+
+/* Questions that one list has open: as many as keep polkit busy, so that a flood of lists of many
+ * guests takes little memory. */
+#define LISTING_QUESTIONS 8
+
+/* ListGuests while polkit is asked about each guest. */
+typedef struct {
+    FolioCall *call;
+    GPtrArray *guests;  /* FolioGuest, in the order of the answer */
+    gboolean *may_view; /* of each guest */
+    guint n_asked;
+    guint n_answered;
+} Listing;
+
+typedef struct {
+    Listing *listing;
+    guint index;
+} ListingItem;
+
+/* A guest that has gone meanwhile is left out as well. */
+static void
+return_listing(Listing *listing)
+{
+    FolioCall *call = listing->call;
+    GVariantBuilder list;
+
+    g_variant_builder_init(&list, G_VARIANT_TYPE("a(sos)"));
+    for (guint i = 0; i < listing->guests->len; i++) {
+        FolioGuest *guest = listing->guests->pdata[i];
+        const char *uuid = folio_guest_get_uuid(guest);
+        g_autofree char *path = folio_path_from_uuid(uuid);
+
+        if (listing->may_view[i] && folio_manager_find_uuid(call->manager, uuid) == guest)
+            g_variant_builder_add(&list, "(so@s)", uuid, path,
+                                  folio_bus_string(folio_guest_get_name(guest)));
+    }
+    folio_call_return(call, g_variant_new("(a(sos))", &list));
+    g_ptr_array_unref(listing->guests);
+    g_free(listing->may_view);
+    g_free(listing);
+}
+
+static void go_on_listing(Listing *listing);
+
+static void
+on_guest_answered(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    g_autofree ListingItem *item = user_data;
+    Listing *listing = item->listing;
+
+    listing->may_view[item->index] = folio_bouncer_ask_finish(listing->call->bouncer, result, NULL);
+    listing->n_answered++;
+    go_on_listing(listing);
+}
+
+static void
+go_on_listing(Listing *listing)
+{
+    if (listing->n_answered == listing->guests->len) {
+        return_listing(listing);
+        return;
+    }
+    while (listing->n_asked < listing->guests->len &&
+           listing->n_asked - listing->n_answered < LISTING_QUESTIONS) {
+        ListingItem *item = g_new0(ListingItem, 1);
+
+        item->listing = listing;
+        item->index = listing->n_asked++;
+        folio_call_ask_async(listing->call, FOLIO_ACTION_VIEW, listing->guests->pdata[item->index],
+                             on_guest_answered, item);
+    }
+}
+
+static void
+list_guests(FolioCall *call)
+{
+    Listing *listing = g_new0(Listing, 1);
+
+    listing->call = call;
+    listing->guests = folio_manager_list_guests(call->manager);
+    listing->may_view = g_new0(gboolean, listing->guests->len);
+    go_on_listing(listing);
+}
+
+static void
+get_guest(FolioCall *call)
+{
+    g_autofree char *path = folio_path_from_uuid(folio_guest_get_uuid(call->guest));
+
+    folio_call_return(call, g_variant_new("(o)", path));
+}
+
+static void
+reload(FolioCall *call)
+{
+    GError *error = NULL;
+
+    if (folio_manager_reload(call->manager, &error))
+        folio_call_return(call, NULL);
+    else
+        folio_call_fail(call, error);
+}
+
+static void
+on_doctor_done(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    FolioCall *call = user_data;
+    GError *error = NULL;
+    g_autoptr(GPtrArray) checks = folio_manager_doctor_finish(call->manager, result, &error);
+    GVariantBuilder list;
+
+    if (call->guest != NULL && !folio_call_keeps_guest(call)) {
+        g_clear_error(&error);
+        return;
+    }
+    if (checks == NULL) {
+        folio_call_fail(call, error);
+        return;
+    }
+    g_variant_builder_init(&list, G_VARIANT_TYPE("a(ssss)"));
+    for (guint i = 0; i < checks->len; i++) {
+        const FolioCheck *check = checks->pdata[i];
+
+        g_variant_builder_add(&list, "(ss@s@s)", check->check,
+                              folio_check_result_token(check->result),
+                              folio_bus_string(check->text), folio_bus_string(check->remedy));
+    }
+    folio_call_return(call, g_variant_new("(a(ssss))", &list));
+}
+
+static void
+doctor(FolioCall *call)
+{
+    folio_manager_doctor_async(call->manager, call->guest, on_doctor_done, call);
+}
+
+static GVariant *
+strings(const char *const *texts)
+{
+    GVariantBuilder list;
+
+    g_variant_builder_init(&list, G_VARIANT_TYPE_STRING_ARRAY);
+    for (gsize i = 0; texts[i] != NULL; i++)
+        g_variant_builder_add_value(&list, folio_bus_string(texts[i]));
+    return g_variant_builder_end(&list);
+}
+
+static GVariant *
+get_version(FolioCall *call)
+{
+    return g_variant_new_string(FOLIO_VERSION);
+}
+
+static GVariant *
+get_features(FolioCall *call)
+{
+    return strings(folio_manager_get_features(call->manager));
+}
+
+static GVariant *
+get_uri(FolioCall *call)
+{
+    return folio_bus_string(folio_manager_get_uri(call->manager));
+}
+
+static GVariant *
+get_connected(FolioCall *call)
+{
+    return g_variant_new_boolean(folio_manager_is_connected(call->manager));
+}
+
+static GVariant *
+get_connection_error(FolioCall *call)
+{
+    return folio_bus_string(folio_manager_get_connection_error(call->manager));
+}
+
+static GVariant *
+get_config_errors(FolioCall *call)
+{
+    return strings(folio_manager_get_config_errors(call->manager));
+}
+
+static const FolioProperty properties[] = {
+    { "Version", get_version },
+    { "Features", get_features },
+    { "Uri", get_uri },
+    { "Connected", get_connected },
+    { "ConnectionError", get_connection_error },
+    { "ConfigErrors", get_config_errors },
+};
+
+static const struct {
+    const char *name;
+    FolioCallRun run;
+} methods[] = {
+    { "ListGuests", list_guests },
+    { "GetGuestByUuid", get_guest },
+    { "GetGuestByName", get_guest },
+    { "Reload", reload },
+    { "Doctor", doctor },
+};
+
+void
+folio_manager_object_run(FolioCall *call)
+{
+    if (call->is_property) {
+        folio_call_return_property(call, properties, G_N_ELEMENTS(properties));
+        return;
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS(methods); i++) {
+        if (g_str_equal(call->access->member, methods[i].name)) {
+            methods[i].run(call);
+            return;
+        }
+    }
+    folio_call_fail_unsupported(call);
+}
