@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* foliod as its client sees it: the calls of data/org.foliod1.xml. Blocking; each call takes 30 s
+ * at most, or two minutes when a dialog may ask for a password meanwhile. Errors carry one message
+ * for people; folio_client_exit_status sorts them. */
+#pragma once
+
+#include <gio/gio.h>
+
+typedef struct _FolioClient FolioClient;
+
+/* Connects to the system bus. interactive: polkit may ask somebody for a password. */
+FolioClient *folio_client_new(gboolean interactive, GError **error);
+
+void folio_client_free(FolioClient *client);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioClient, folio_client_free)
+
+/* The properties of the manager or of a guest as a{sv}, by the names in the XML. */
+GVariant *folio_client_get_manager(FolioClient *client, GError **error);
+GVariant *folio_client_get_guest(FolioClient *client, const char *path, GError **error);
+
+/* The same of all guests that the caller may see, in foliod's order (by name); a guest that ends
+ * meanwhile is left out. Free with g_ptr_array_unref. */
+GPtrArray *folio_client_get_guests(FolioClient *client, GError **error);
+
+/* The object path of a guest, by its UUID or, when there is none of that, by its name. */
+char *folio_client_find_guest(FolioClient *client, const char *uuid_or_name, GError **error);
+
+/* The reply of ListRam, (saa{sv}). */
+GVariant *folio_client_list_ram(FolioClient *client, const char *path, GError **error);
+
+/* The checks of Doctor, a(ssss). uuid "" for the host alone. */
+GVariant *folio_client_doctor(FolioClient *client, const char *uuid, GError **error);
+
+gboolean folio_client_reload(FolioClient *client, GError **error);
+
+typedef enum {
+    FOLIO_EXIT_OK = 0,
+    FOLIO_EXIT_FAILED = 1,
+    FOLIO_EXIT_USAGE = 2,
+    FOLIO_EXIT_NOT_RUNNING = 3,
+    FOLIO_EXIT_NOT_PERMITTED = 4,
+} FolioExitStatus;
+
+FolioExitStatus folio_client_exit_status(const GError *error);
+
+/* Members of an a{sv}: "", 0 or FALSE when there is none of that name and type. Integers may be of
+ * any unsigned type; strings are borrowed. */
+const char *folio_dict_string(GVariant *dict, const char *key);
+guint64 folio_dict_number(GVariant *dict, const char *key);
+gboolean folio_dict_boolean(GVariant *dict, const char *key);

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* folioctl: asks foliod over D-Bus and prints what it says. */
+#include "base/log.h"
+#include "build-config.h"
+#include "ctl/cmd.h"
+
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+typedef enum { GUEST_NONE, GUEST_MAY, GUEST_MUST, FILE_MUST } Argument;
+
+typedef struct {
+    const char *name;
+    Argument argument;
+    FolioVerbRun run;
+    const char *summary;
+    const char *help;
+} Verb;
+
+static const char *const argument_words[] = { "", " [GUEST]", " GUEST", " FILE" };
+
+static const char analyze_help[] =
+    "FILE is a recording of Arm SPE, made on any machine with\n"
+    "    perf record -e arm_spe_0/ts_enable=1,pa_enable=1,pct_enable=1,load_filter=1,store_filter=1/GH -a\n"
+    "Neither foliod nor any privilege is needed. The summary says what was recorded and what was\n"
+    "lost; the table has a line for each 2 MiB of physical memory: samples, distinct sub-pages of\n"
+    "4 KiB that were sampled, how many of 512 were in use in a window by estimate, and the verdict:\n"
+    "sparse (few sub-pages in use, now and lately: to be split), dense, undecided. The recording is\n"
+    "cut into windows by time; a single window, and a file without timestamps, gives verdicts that\n"
+    "nothing confirms, and they are marked so.\n"
+    "\n"
+    "  --window=DURATION  length of a window, such as 10s, 500ms, 2min (default: a tenth of the\n"
+    "                     recording)\n"
+    "  --sort=BY          samples (default) or address\n"
+    "  --all              the whole table\n"
+    "  --json             all of it as JSON\n"
+    "  --records          every record instead, as text: fields separated by tabs, below the header\n"
+    "                     time cpu tid op pc va pa events total_lat issue_lat xlat_lat\n"
+    "                     time: ns of perf's clock (ticks of the timer where the file has no\n"
+    "                     TIME_CONV); op: load, store, atomic, branch, other, unknown; pc, va, pa,\n"
+    "                     events: 0x and hexadecimal digits, events being the bits of the packet;\n"
+    "                     *_lat: cycles in total, until issue, for translation; \"-\": the record\n"
+    "                     does not say. In the file's order, which within a buffer is by time.\n"
+    "  --svg=OUT          a picture of blocks and sub-pages into a new file of mode 0600\n"
+    "  --force            replace OUT\n"
+    "  --pid=PID, --guest=NAME [--run-dir=DIR]\n"
+    "                     on the recorded machine itself, while the process lives: blocks of its\n"
+    "                     address space, or of the RAM of a guest that libvirt keeps NAME.pid and\n"
+    "                     NAME.xml of in DIR (default /run/libvirt/qemu), instead of physical\n"
+    "                     memory. Needs CAP_SYS_ADMIN. Prints a line for each range,\n"
+    "                         sparse 0xSTART-0xEND\n"
+    "                         dense 0xSTART-0xEND\n"
+    "                     by address, END not included, multiples of 2 MiB, adjoining blocks as one\n"
+    "                     range; nothing for other blocks. Frames are looked up now: what has moved\n"
+    "                     since it was recorded is counted on standard error.\n"
+    "\n"
+    "A damaged file gives what was whole of it, and exit status 1.\n";
+
+static const Verb verbs[] = {
+    { "status", GUEST_NONE, folio_cmd_status, "foliod, libvirt, totals, and guests not served",
+      "Version, libvirt connection, guests by state, their RAM in total and in huge\n"
+      "pages, what kernel and machine offer, errors of the configuration, and each\n"
+      "guest that is not served with the reason and the remedy.\n" },
+    { "list", GUEST_NONE, folio_cmd_list, "the running guests, one a line",
+      "RAM is what the guest has, PRESENT what of it is in memory, HUGE the part of\n"
+      "that in huge pages, \"-\" what is not known.\n" },
+    { "show", GUEST_MUST, folio_cmd_show, "everything of one guest",
+      "State, reason, remedy and totals; then each block of RAM with its size, what is\n"
+      "present, what is in huge pages, the huge= of its mount, address range and file.\n"
+      "The blocks need the polkit action org.foliod1.heat, the rest org.foliod1.view.\n" },
+    { "doctor", GUEST_MAY, folio_cmd_doctor, "what is missing on this host, and for a guest",
+      "Each precondition of the host and, if one is named, of a guest: pass, warn or\n"
+      "fail, and the remedy below. Exit status 1 when any check fails.\n" },
+    { "reload", GUEST_NONE, folio_cmd_reload, "foliod reads its configuration again",
+      "All or nothing: with any error the old configuration stays, and every error is\n"
+      "printed. Needs the polkit action org.foliod1.manage.\n" },
+    { "analyze", FILE_MUST, folio_cmd_analyze, "heat from a recording of perf, without foliod",
+      analyze_help },
+};
+
+static const char exit_statuses[] =
+    "Exit status: 0 done, 1 it failed (doctor: a check fails), 2 wrong usage,\n"
+    "3 foliod is not running, 4 not permitted.\n";
+
+typedef struct {
+    gboolean json;
+    gboolean help;
+    gboolean version;
+    FolioAnalyzeOptions analyze;
+    char **words;
+} Options;
+
+static void
+options_clear(Options *options)
+{
+    folio_analyze_options_clear(&options->analyze);
+    g_strfreev(options->words);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
+
+static void
+print_help(const Verb *verb)
+{
+    if (verb != NULL) {
+        printf("Usage: folioctl [--json] %s%s\n\n%s", verb->name, argument_words[verb->argument],
+               verb->help);
+    } else {
+        printf(
+            "Usage: folioctl [OPTION...] VERB [GUEST|FILE]\n\nAsks foliod on this host.\n\nVerbs:\n");
+        for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++) {
+            g_autofree char *call =
+                g_strconcat(verbs[i].name, argument_words[verbs[i].argument], NULL);
+
+            printf("  %-15s  %s\n", call, verbs[i].summary);
+        }
+        printf("\nOptions:\n"
+               "  --json           print JSON, version 1, sizes in bytes\n"
+               "  --help           help; with a verb, on that verb\n"
+               "  --version        the version of folioctl\n");
+    }
+    if (verb == NULL || verb->argument == GUEST_MAY || verb->argument == GUEST_MUST)
+        printf("\nGUEST is a UUID or a name; a UUID goes before a name that looks like it.\n");
+    printf("\n%s\nStates, reasons and figures are those of the D-Bus interface:\n%s\n",
+           exit_statuses, FOLIO_INTERFACE_XML);
+}
+
+/* Each line of text with the program's name before it; foreign parts are made harmless. */
+static void
+complain(const char *text)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+    for (char **line = lines; *line != NULL; line++) {
+        g_autofree char *escaped = folio_escape(*line);
+
+        if (**line != '\0')
+            fprintf(stderr, "folioctl: %s\n", escaped);
+    }
+}
+
+static FolioExitStatus wrong_usage(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+static FolioExitStatus
+wrong_usage(const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    complain(text);
+    fprintf(stderr, "folioctl: see folioctl --help\n");
+    return FOLIO_EXIT_USAGE;
+}
+
+static const Verb *
+find_verb(const char *name)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++) {
+        if (g_str_equal(name, verbs[i].name))
+            return &verbs[i];
+    }
+    return NULL;
+}
+
+static gboolean
+parse_options(int argc, char **argv, Options *options, GError **error)
+{
+    /* Words as bytes: the conversion from the locale's encoding would refuse a guest's name in the
+     * C locale. */
+    const GOptionEntry entries[] = {
+        { "json", 0, 0, G_OPTION_ARG_NONE, &options->json, NULL, NULL },
+        { "help", 'h', 0, G_OPTION_ARG_NONE, &options->help, NULL, NULL },
+        { "version", 0, 0, G_OPTION_ARG_NONE, &options->version, NULL, NULL },
+        { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->words, NULL, NULL },
+        G_OPTION_ENTRY_NULL,
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+
+    g_option_context_set_help_enabled(context, FALSE);
+    folio_analyze_add_options(context, &options->analyze);
+    g_option_context_add_main_entries(context, entries, NULL);
+    return g_option_context_parse(context, &argc, &argv, error);
+}
+
+static void
+look_at_terminal(FolioInvocation *invocation)
+{
+    const char *no_colour = getenv("NO_COLOR"); /* https://no-color.org */
+    const char *terminal = getenv("TERM");
+    struct winsize size = { 0 };
+
+    if (!isatty(STDOUT_FILENO))
+        return;
+    invocation->coloured = (no_colour == NULL || *no_colour == '\0') && terminal != NULL &&
+                           !g_str_equal(terminal, "dumb");
+    invocation->symbols = g_get_charset(NULL);
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+        invocation->width = size.ws_col;
+}
+
+static FolioExitStatus
+run(const Verb *verb, FolioInvocation *invocation)
+{
+    g_autoptr(FolioClient) client = NULL;
+    g_autoptr(GError) error = NULL;
+    FolioExitStatus status = FOLIO_EXIT_FAILED;
+
+    look_at_terminal(invocation);
+    if (verb->argument != FILE_MUST)
+        client = folio_client_new(isatty(STDIN_FILENO), &error);
+    /* GIO ignores SIGPIPE from here on; "folioctl list | head" is to end quietly. */
+    signal(SIGPIPE, SIG_DFL);
+    if (error == NULL) {
+        invocation->client = client;
+        status = verb->run(invocation, &error);
+    }
+    if (error != NULL) {
+        complain(error->message);
+        return folio_client_exit_status(error);
+    }
+    return status;
+}
+
+static FolioExitStatus
+dispatch_file(const Verb *verb, const Options *options, FolioInvocation *invocation)
+{
+    const char *wrong = folio_analyze_options_contradict(&options->analyze, options->json);
+
+    if (wrong != NULL)
+        return wrong_usage("%s: %s", verb->name, wrong);
+    invocation->file = options->words[1];
+    return run(verb, invocation);
+}
+
+static FolioExitStatus
+dispatch(const Options *options)
+{
+    guint n_words = options->words != NULL ? g_strv_length(options->words) : 0;
+    const Verb *verb = n_words > 0 ? find_verb(options->words[0]) : NULL;
+    FolioInvocation invocation = { .json = options->json, .analyze = &options->analyze };
+
+    if (options->version) {
+        printf("folioctl %s\n", FOLIO_VERSION);
+        return FOLIO_EXIT_OK;
+    }
+    if (n_words > 0 && verb == NULL)
+        return wrong_usage("there is no verb \"%s\"", options->words[0]);
+    if (options->help) {
+        print_help(verb);
+        return FOLIO_EXIT_OK;
+    }
+    if (verb == NULL)
+        return wrong_usage("which verb?");
+    if (n_words > (verb->argument == GUEST_NONE ? 1 : 2))
+        return wrong_usage("%s: \"%s\" is one word too many", verb->name,
+                           options->words[n_words - 1]);
+    if (verb->argument >= GUEST_MUST && n_words < 2)
+        return wrong_usage("%s: which %s?", verb->name,
+                           verb->argument == FILE_MUST ? "file" : "guest");
+    if (verb->argument == FILE_MUST)
+        return dispatch_file(verb, options, &invocation);
+    if (folio_analyze_options_given(&options->analyze))
+        return wrong_usage("%s: such options are for analyze", verb->name);
+    invocation.guest = n_words > 1 ? options->words[1] : NULL;
+    if (invocation.guest != NULL && !g_utf8_validate(invocation.guest, -1, NULL))
+        return wrong_usage("%s: \"%s\" is not UTF-8", verb->name, invocation.guest);
+    return run(verb, &invocation);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_auto(Options) options = { 0 };
+    g_autoptr(GError) error = NULL;
+    FolioExitStatus status;
+
+    /* For the terminal's encoding; numbers and messages stay as they are. */
+    setlocale(LC_CTYPE, "");
+    if (!parse_options(argc, argv, &options, &error))
+        return wrong_usage("%s", error->message);
+    status = dispatch(&options);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        complain("standard output could not be written");
+        return FOLIO_EXIT_FAILED;
+    }
+    return status;
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What folioctl --json prints. */
+#include "ctl/json.h"
+
+#include "base/log.h"
+#include "ctl/client.h"
+#include "ctl/cmd.h"
+
+#include <json-glib/json-glib.h>
+
+static JsonBuilder *
+begin(void)
+{
+    JsonBuilder *builder = json_builder_new();
+
+    json_builder_begin_object(builder);
+    json_builder_set_member_name(builder, "version");
+    json_builder_add_int_value(builder, FOLIO_JSON_VERSION);
+    return builder;
+}
+
+/* json-glib escapes below U+0020 only; some terminals obey the controls above U+007F too, and some
+ * readers take U+2028 for the end of a line. Such characters stand inside strings, where JSON lets
+ * them be written as UTF-16 units. */
+static char *
+escape_unprintable(const char *json)
+{
+    GString *out = g_string_new(NULL);
+
+    for (const char *p = json; *p != '\0'; p = g_utf8_next_char(p)) {
+        gunichar c = g_utf8_get_char(p);
+
+        if (c < 0x7f || folio_is_printable(c))
+            g_string_append_unichar(out, c);
+        else if (c <= 0xffff)
+            g_string_append_printf(out, "\\u%04x", c);
+        else
+            g_string_append_printf(out, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10),
+                                   0xdc00 + ((c - 0x10000) & 0x3ff));
+    }
+    g_string_append_c(out, '\n');
+    return g_string_free(out, FALSE);
+}
+
+char *
+folio_json_quote(const char *text)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    g_autoptr(JsonNode) node = json_node_init_string(json_node_alloc(), valid);
+    g_autofree char *json = json_to_string(node, FALSE);
+
+    return g_strchomp(escape_unprintable(json));
+}
+
+static char *
+finish(JsonBuilder *builder)
+{
+    g_autoptr(JsonGenerator) generator = json_generator_new();
+    g_autoptr(JsonNode) root = NULL;
+    g_autofree char *text = NULL;
+
+    json_builder_end_object(builder);
+    root = json_builder_get_root(builder);
+    json_generator_set_root(generator, root);
+    json_generator_set_pretty(generator, TRUE);
+    text = json_generator_to_data(generator, NULL);
+    return escape_unprintable(text);
+}
+
+static void
+add_string(JsonBuilder *builder, const char *member, const char *value)
+{
+    json_builder_set_member_name(builder, member);
+    json_builder_add_string_value(builder, value);
+}
+
+static void
+add_number(JsonBuilder *builder, const char *member, guint64 value)
+{
+    json_builder_set_member_name(builder, member);
+    json_builder_add_int_value(builder, (gint64) value);
+}
+
+static void
+add_boolean(JsonBuilder *builder, const char *member, gboolean value)
+{
+    json_builder_set_member_name(builder, member);
+    json_builder_add_boolean_value(builder, value);
+}
+
+/* null unless known. */
+static void
+add_known(JsonBuilder *builder, const char *member, guint64 value, gboolean known)
+{
+    if (known) {
+        add_number(builder, member, value);
+        return;
+    }
+    json_builder_set_member_name(builder, member);
+    json_builder_add_null_value(builder);
+}
+
+static void
+add_strings(JsonBuilder *builder, const char *member, GVariant *dict, const char *key)
+{
+    g_autofree const char **strings = NULL;
+
+    json_builder_set_member_name(builder, member);
+    json_builder_begin_array(builder);
+    g_variant_lookup(dict, key, "^a&s", &strings);
+    for (gsize i = 0; strings != NULL && strings[i] != NULL; i++)
+        json_builder_add_string_value(builder, strings[i]);
+    json_builder_end_array(builder);
+}
+
+static void
+add_sampling(JsonBuilder *builder, GVariant *guest)
+{
+    guint64 windows = folio_dict_number(guest, "Windows");
+
+    add_string(builder, "source", folio_dict_string(guest, "Source"));
+    add_string(builder, "coverage", folio_dict_string(guest, "Coverage"));
+    add_known(builder, "sparse_bytes", folio_dict_number(guest, "SparseBytes"), windows > 0);
+    add_known(builder, "dense_bytes", folio_dict_number(guest, "DenseBytes"), windows > 0);
+    add_known(builder, "undecided_bytes", folio_dict_number(guest, "UndecidedBytes"), windows > 0);
+    add_known(builder, "idle_bytes", folio_dict_number(guest, "IdleBytes"), windows > 0);
+    add_number(builder, "samples", folio_dict_number(guest, "Samples"));
+    add_number(builder, "unmapped_samples", folio_dict_number(guest, "UnmappedSamples"));
+    add_number(builder, "lost_samples", folio_dict_number(guest, "LostSamples"));
+    add_number(builder, "windows", windows);
+    add_known(builder, "window_seconds", folio_dict_number(guest, "WindowSeconds"), windows > 0);
+}
+
+static void
+add_guest(JsonBuilder *builder, GVariant *guest)
+{
+    guint64 pid = folio_dict_number(guest, "Pid");
+    guint64 ram = folio_dict_number(guest, "RamBytes");
+
+    json_builder_begin_object(builder);
+    add_string(builder, "uuid", folio_dict_string(guest, "Uuid"));
+    add_string(builder, "name", folio_dict_string(guest, "Name"));
+    add_known(builder, "pid", pid, pid != 0);
+    add_string(builder, "state", folio_dict_string(guest, "State"));
+    add_string(builder, "reason", folio_dict_string(guest, "Reason"));
+    add_string(builder, "reason_text", folio_dict_string(guest, "ReasonText"));
+    add_string(builder, "remedy", folio_dict_string(guest, "Remedy"));
+    add_string(builder, "mode", folio_dict_string(guest, "Mode"));
+    add_boolean(builder, "suspended", folio_dict_boolean(guest, "Suspended"));
+    add_known(builder, "ram_bytes", ram, ram != 0);
+    add_known(builder, "present_bytes", folio_dict_number(guest, "PresentBytes"), ram != 0);
+    add_known(builder, "huge_bytes", folio_dict_number(guest, "HugeBytes"), ram != 0);
+    add_known(builder, "swapped_bytes", folio_dict_number(guest, "SwappedBytes"), ram != 0);
+    add_sampling(builder, guest);
+    json_builder_end_object(builder);
+}
+
+static void
+add_sum(JsonBuilder *builder, const char *member, GPtrArray *guests, const char *key)
+{
+    guint64 sum = 0;
+
+    for (guint i = 0; i < guests->len; i++)
+        sum += folio_dict_number(guests->pdata[i], key);
+    add_number(builder, member, sum);
+}
+
+static void
+add_guests_by_state(JsonBuilder *builder, GPtrArray *guests)
+{
+    g_autoptr(JsonObject) states = json_object_new();
+    JsonNode *node = json_node_alloc();
+
+    for (guint i = 0; i < guests->len; i++) {
+        const char *state = folio_dict_string(guests->pdata[i], "State");
+        gint64 before = json_object_get_int_member_with_default(states, state, 0);
+
+        json_object_set_int_member(states, state, before + 1);
+    }
+    json_builder_set_member_name(builder, "guests_by_state");
+    json_builder_add_value(builder, json_node_init_object(node, states));
+}
+
+char *
+folio_json_status(GVariant *manager, GPtrArray *guests)
+{
+    g_autoptr(JsonBuilder) builder = begin();
+
+    add_string(builder, "foliod_version", folio_dict_string(manager, "Version"));
+    add_string(builder, "uri", folio_dict_string(manager, "Uri"));
+    add_boolean(builder, "connected", folio_dict_boolean(manager, "Connected"));
+    add_string(builder, "connection_error", folio_dict_string(manager, "ConnectionError"));
+    add_strings(builder, "features", manager, "Features");
+    add_strings(builder, "config_errors", manager, "ConfigErrors");
+    add_guests_by_state(builder, guests);
+    add_sum(builder, "ram_bytes", guests, "RamBytes");
+    add_sum(builder, "present_bytes", guests, "PresentBytes");
+    add_sum(builder, "huge_bytes", guests, "HugeBytes");
+    add_sum(builder, "swapped_bytes", guests, "SwappedBytes");
+    add_sum(builder, "sparse_bytes", guests, "SparseBytes");
+    add_sum(builder, "dense_bytes", guests, "DenseBytes");
+    add_sum(builder, "undecided_bytes", guests, "UndecidedBytes");
+    add_sum(builder, "idle_bytes", guests, "IdleBytes");
+    json_builder_set_member_name(builder, "not_located");
+    json_builder_begin_array(builder);
+    for (guint i = 0; i < guests->len; i++) {
+        if (!folio_state_is_served(folio_dict_string(guests->pdata[i], "State")))
+            add_guest(builder, guests->pdata[i]);
+    }
+    json_builder_end_array(builder);
+    return finish(builder);
+}
+
+char *
+folio_json_list(GPtrArray *guests)
+{
+    g_autoptr(JsonBuilder) builder = begin();
+
+    json_builder_set_member_name(builder, "guests");
+    json_builder_begin_array(builder);
+    for (guint i = 0; i < guests->len; i++)
+        add_guest(builder, guests->pdata[i]);
+    json_builder_end_array(builder);
+    return finish(builder);
+}
+
+static void
+add_block(JsonBuilder *builder, GVariant *block)
+{
+    json_builder_begin_object(builder);
+    add_string(builder, "id", folio_dict_string(block, "id"));
+    add_string(builder, "kind", folio_dict_string(block, "kind"));
+    add_string(builder, "backing", folio_dict_string(block, "backing"));
+    add_string(builder, "file", folio_dict_string(block, "file"));
+    add_boolean(builder, "file_deleted", folio_dict_boolean(block, "file-deleted"));
+    add_string(builder, "fs_type", folio_dict_string(block, "fs-type"));
+    add_string(builder, "fs_options", folio_dict_string(block, "fs-options"));
+    add_string(builder, "huge", folio_dict_string(block, "huge"));
+    add_number(builder, "hva", folio_dict_number(block, "hva"));
+    add_number(builder, "offset", folio_dict_number(block, "offset"));
+    add_number(builder, "alignment", folio_dict_number(block, "alignment"));
+    add_number(builder, "bytes", folio_dict_number(block, "bytes"));
+    add_number(builder, "present", folio_dict_number(block, "present"));
+    add_number(builder, "huge_bytes", folio_dict_number(block, "huge-bytes"));
+    add_number(builder, "swapped", folio_dict_number(block, "swapped"));
+    add_boolean(builder, "locked", folio_dict_boolean(block, "locked"));
+    add_string(builder, "reason", folio_dict_string(block, "reason"));
+    add_string(builder, "reason_text", folio_dict_string(block, "reason-text"));
+    add_string(builder, "remedy", folio_dict_string(block, "remedy"));
+    json_builder_end_object(builder);
+}
+
+static void
+add_ram(JsonBuilder *builder, GVariant *ram)
+{
+    g_autoptr(GVariantIter) blocks = NULL;
+    const char *scan = NULL;
+    GVariant *block;
+
+    g_variant_get(ram, "(&saa{sv})", &scan, &blocks);
+    json_builder_set_member_name(builder, "scan");
+    json_builder_add_string_value(builder, *scan != '\0' ? scan : NULL);
+    json_builder_set_member_name(builder, "ram");
+    json_builder_begin_array(builder);
+    while ((block = g_variant_iter_next_value(blocks)) != NULL) {
+        add_block(builder, block);
+        g_variant_unref(block);
+    }
+    json_builder_end_array(builder);
+}
+
+char *
+folio_json_show(GVariant *guest, GVariant *ram)
+{
+    g_autoptr(JsonBuilder) builder = begin();
+
+    json_builder_set_member_name(builder, "guest");
+    add_guest(builder, guest);
+    if (ram != NULL) {
+        add_ram(builder, ram);
+        return finish(builder);
+    }
+    json_builder_set_member_name(builder, "scan");
+    json_builder_add_null_value(builder);
+    json_builder_set_member_name(builder, "ram");
+    json_builder_add_null_value(builder);
+    return finish(builder);
+}
+
+char *
+folio_json_doctor(const char *uuid, GVariant *checks)
+{
+    static const char *const results[] = { "pass", "warn", "fail" };
+    g_autoptr(JsonBuilder) builder = begin();
+    guint counts[G_N_ELEMENTS(results)] = { 0 };
+    const char *check, *result, *text, *remedy;
+    GVariantIter iter;
+
+    json_builder_set_member_name(builder, "guest");
+    json_builder_add_string_value(builder, uuid);
+    json_builder_set_member_name(builder, "checks");
+    json_builder_begin_array(builder);
+    g_variant_iter_init(&iter, checks);
+    while (g_variant_iter_next(&iter, "(&s&s&s&s)", &check, &result, &text, &remedy)) {
+        json_builder_begin_object(builder);
+        add_string(builder, "check", check);
+        add_string(builder, "result", result);
+        add_string(builder, "text", text);
+        add_string(builder, "remedy", remedy);
+        json_builder_end_object(builder);
+        for (gsize i = 0; i < G_N_ELEMENTS(results); i++)
+            counts[i] += g_str_equal(result, results[i]);
+    }
+    json_builder_end_array(builder);
+    for (gsize i = 0; i < G_N_ELEMENTS(results); i++)
+        add_number(builder, results[i], counts[i]);
+    return finish(builder);
+}
+
+char *
+folio_json_reload(void)
+{
+    g_autoptr(JsonBuilder) builder = begin();
+
+    add_boolean(builder, "reloaded", TRUE);
+    return finish(builder);
+}

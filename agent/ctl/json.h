@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What folioctl --json prints: one object and a line feed. Pure.
+ *
+ * "version" is 1; it changes when a member changes its meaning or goes, not when one is added.
+ * Sizes are bytes, states and reasons the stable tokens of the D-Bus interface
+ * (data/org.foliod1.xml), and what is not known is null. Characters that are not printable are
+ * escaped. On failure nothing is printed here, and the exit status says of what kind it was.
+ *
+ * status  {"version", "foliod_version", "uri", "connected", "connection_error", "features":
+ * [TOKEN], "config_errors": [TEXT], "guests_by_state": {STATE: NUMBER}, "ram_bytes",
+ * "present_bytes", "huge_bytes", "swapped_bytes", "sparse_bytes", "dense_bytes",
+ * "undecided_bytes", "idle_bytes", "not_located": [GUEST]} list    {"version",
+ * "guests": [GUEST]} show    {"version", "guest": GUEST, "scan", "ram": [BLOCK]}; scan and ram are
+ * null when the caller may not call ListRam doctor  {"version", "guest": UUID or null, "checks":
+ * [{"check", "result", "text", "remedy"}], "pass": NUMBER, "warn": NUMBER, "fail": NUMBER} reload
+ * {"version", "reloaded": true}
+ * analyze {"version", "file", "damage": TEXT or null, "period", "midr", "exclude_guest",
+ *          "aux_events", "aux_truncated", "aux_partial", "aux_collisions", "events_lost",
+ *          "events_compressed", "records", "samples", "operations": {OPERATION: NUMBER},
+ *          "guest_records", "guest_samples": "yes" or "host-side-only", "trace_bytes",
+ *          "garbage_bytes", "garbage_places", "cut_bytes", "samples_left_out", "cpus", "threads",
+ *          "time_unit": "ns", "ticks" or null, "first_time", "last_time", "backward_records",
+ *          "windows", "window": LENGTH or null, "tail_samples", "confirmed", "pid",
+ *          "samples_elsewhere", "block_bytes", "blocks": [HEAT], "ranges": [RANGE]}; pid and
+ *          samples_elsewhere are null, and ranges is not there, without --pid and --guest;
+ *          report/analysis.h says what the figures are
+ *
+ * GUEST   {"uuid", "name", "pid", "state", "reason", "reason_text", "remedy", "mode", "suspended",
+ *          "ram_bytes", "present_bytes", "huge_bytes", "swapped_bytes", "source", "coverage",
+ *          "sparse_bytes", "dense_bytes", "undecided_bytes", "idle_bytes", "samples",
+ *          "unmapped_samples", "lost_samples", "windows", "window_seconds"}; those by heat are null
+ *          before the first window
+ * BLOCK   {"id", "kind", "backing", "file", "file_deleted", "fs_type", "fs_options", "huge", "hva",
+ *          "offset", "alignment", "bytes", "present", "huge_bytes", "swapped", "locked", "reason",
+ *          "reason_text", "remedy"}
+ * HEAT    {"address", "samples", "sub_pages", "windows", "in_use", "verdict", "confirmed"}
+ * RANGE   {"verdict": "sparse" or "dense", "start", "end"} */
+#pragma once
+
+#include <gio/gio.h>
+
+#define FOLIO_JSON_VERSION 1
+
+/* text, which may be foreign, as a JSON string with its quotation marks. */
+char *folio_json_quote(const char *text);
+
+/* manager is an a{sv}, guests holds a{sv}, as client.h gives them. */
+char *folio_json_status(GVariant *manager, GPtrArray *guests);
+
+char *folio_json_list(GPtrArray *guests);
+
+/* ram is the reply of ListRam, or NULL when it was not permitted. */
+char *folio_json_show(GVariant *guest, GVariant *ram);
+
+/* uuid NULL: the host alone. checks is an a(ssss). */
+char *folio_json_doctor(const char *uuid, GVariant *checks);
+
+char *folio_json_reload(void);

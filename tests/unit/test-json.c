@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* folioctl --json: the documented shapes, what is not known, and foreign strings. */
+#include "ctl/json.h"
+
+#include "cmocka-all.h"
+
+#include <json-glib/json-glib.h>
+
+static GVariant *
+guest_new(const char *name, const char *state, guint32 pid, guint64 ram)
+{
+    GVariantDict dict;
+
+    g_variant_dict_init(&dict, NULL);
+    g_variant_dict_insert(&dict, "Name", "s", name);
+    g_variant_dict_insert(&dict, "Uuid", "s", "6695eb01-f6a4-8304-79aa-97f2502e193f");
+    g_variant_dict_insert(&dict, "Pid", "u", pid);
+    g_variant_dict_insert(&dict, "State", "s", state);
+    g_variant_dict_insert(&dict, "Reason", "s", "none");
+    g_variant_dict_insert(&dict, "ReasonText", "s", "");
+    g_variant_dict_insert(&dict, "Remedy", "s", "");
+    g_variant_dict_insert(&dict, "Mode", "s", "observe");
+    g_variant_dict_insert(&dict, "Suspended", "b", TRUE);
+    g_variant_dict_insert(&dict, "RamBytes", "t", ram);
+    g_variant_dict_insert(&dict, "PresentBytes", "t", ram / 2);
+    g_variant_dict_insert(&dict, "HugeBytes", "t", ram / 4);
+    g_variant_dict_insert(&dict, "SwappedBytes", "t", (guint64) 0);
+    g_variant_dict_insert(&dict, "Source", "s", pid != 0 ? "spe" : "none");
+    g_variant_dict_insert(&dict, "Coverage", "s", pid != 0 ? "guest" : "none");
+    g_variant_dict_insert(&dict, "SparseBytes", "t", ram / 8);
+    g_variant_dict_insert(&dict, "Samples", "t", (guint64) pid * 1000);
+    g_variant_dict_insert(&dict, "Windows", "t", (guint64) pid);
+    return g_variant_ref_sink(g_variant_dict_end(&dict));
+}
+
+/* Two guests: one served, one whose process is not known. */
+static GPtrArray *
+guests_new(void)
+{
+    GPtrArray *guests = g_ptr_array_new_with_free_func((GDestroyNotify) g_variant_unref);
+
+    g_ptr_array_add(guests, guest_new("a", "deciding", 7, G_GUINT64_CONSTANT(1) << 40));
+    g_ptr_array_add(guests,
+                    guest_new("b\"\n\033\xc2\x9b\u2028\xf3\xa0\x80\x81", "discovered", 0, 0));
+    return guests;
+}
+
+/* The root object of what was printed: one JSON text with a line feed behind. */
+static JsonObject *
+parse(JsonParser *parser, char *text)
+{
+    g_autofree char *owned = text;
+    g_autoptr(GError) error = NULL;
+
+    assert_true(g_str_has_suffix(owned, "}\n"));
+    json_parser_load_from_data(parser, owned, -1, &error);
+    assert_no_error(error);
+    return json_node_get_object(json_parser_get_root(parser));
+}
+
+static void
+assert_members(JsonObject *object, const char *const *expected)
+{
+    g_autoptr(GList) members = json_object_get_members(object);
+
+    for (GList *member = members; member != NULL; member = member->next, expected++)
+        assert_string_equal(member->data, *expected != NULL ? *expected : "(no more)");
+    assert_null(*expected);
+}
+
+static void
+test_list(void **state)
+{
+    static const char *const members[] = { "uuid",
+                                           "name",
+                                           "pid",
+                                           "state",
+                                           "reason",
+                                           "reason_text",
+                                           "remedy",
+                                           "mode",
+                                           "suspended",
+                                           "ram_bytes",
+                                           "present_bytes",
+                                           "huge_bytes",
+                                           "swapped_bytes",
+                                           "source",
+                                           "coverage",
+                                           "sparse_bytes",
+                                           "dense_bytes",
+                                           "undecided_bytes",
+                                           "idle_bytes",
+                                           "samples",
+                                           "unmapped_samples",
+                                           "lost_samples",
+                                           "windows",
+                                           "window_seconds",
+                                           NULL };
+    g_autoptr(JsonParser) parser = json_parser_new();
+    g_autoptr(GPtrArray) guests = guests_new();
+    JsonObject *root = parse(parser, folio_json_list(guests));
+    JsonArray *array = json_object_get_array_member(root, "guests");
+    JsonObject *known = json_array_get_object_element(array, 0);
+    JsonObject *unknown = json_array_get_object_element(array, 1);
+
+    assert_int_equal(json_object_get_int_member(root, "version"), 1);
+    assert_int_equal(json_array_get_length(array), 2);
+    assert_members(known, members);
+    assert_members(unknown, members);
+    assert_int_equal(json_object_get_int_member(known, "pid"), 7);
+    assert_true(json_object_get_int_member(known, "ram_bytes") == G_GINT64_CONSTANT(1) << 40);
+    assert_true(json_object_get_int_member(known, "huge_bytes") == G_GINT64_CONSTANT(1) << 38);
+    assert_true(json_object_get_boolean_member(known, "suspended"));
+    assert_string_equal(json_object_get_string_member(known, "source"), "spe");
+    assert_string_equal(json_object_get_string_member(known, "coverage"), "guest");
+    assert_true(json_object_get_int_member(known, "sparse_bytes") == G_GINT64_CONSTANT(1) << 37);
+    assert_int_equal(json_object_get_int_member(known, "dense_bytes"), 0);
+    assert_int_equal(json_object_get_int_member(known, "samples"), 7000);
+    assert_int_equal(json_object_get_int_member(known, "windows"), 7);
+    assert_true(json_object_get_null_member(unknown, "sparse_bytes"));
+    assert_int_equal(json_object_get_int_member(unknown, "samples"), 0);
+    assert_true(json_object_get_null_member(unknown, "pid"));
+    assert_true(json_object_get_null_member(unknown, "ram_bytes"));
+    assert_true(json_object_get_null_member(unknown, "present_bytes"));
+    assert_string_equal(json_object_get_string_member(unknown, "name"),
+                        "b\"\n\033\xc2\x9b\u2028\xf3\xa0\x80\x81");
+}
+
+/* What a terminal could obey is not printed as it is. */
+static void
+test_nothing_unprintable(void **state)
+{
+    g_autoptr(GPtrArray) guests = guests_new();
+    g_autofree char *text = folio_json_list(guests);
+
+    for (const char *p = text; *p != '\0'; p = g_utf8_next_char(p))
+        assert_true(*p == '\n' || g_unichar_isprint(g_utf8_get_char(p)));
+    assert_non_null(strstr(text, "b\\\"\\n\\u001b\\u009b\\u2028\\udb40\\udc01"));
+}
+
+static void
+test_status(void **state)
+{
+    const char *const features[] = { "damon", "pagemap-scan", NULL };
+    const char *const none[] = { NULL };
+    g_autoptr(JsonParser) parser = json_parser_new();
+    g_autoptr(GPtrArray) guests = guests_new();
+    g_autoptr(GVariant) manager = NULL;
+    GVariantDict dict;
+    JsonObject *root, *states;
+
+    g_variant_dict_init(&dict, NULL);
+    g_variant_dict_insert(&dict, "Version", "s", "9.8.7");
+    g_variant_dict_insert(&dict, "Uri", "s", "qemu:///system");
+    g_variant_dict_insert(&dict, "Connected", "b", FALSE);
+    g_variant_dict_insert(&dict, "ConnectionError", "s", "no socket");
+    g_variant_dict_insert(&dict, "Features", "^as", features);
+    g_variant_dict_insert(&dict, "ConfigErrors", "^as", none);
+    manager = g_variant_ref_sink(g_variant_dict_end(&dict));
+
+    root = parse(parser, folio_json_status(manager, guests));
+    states = json_object_get_object_member(root, "guests_by_state");
+    assert_string_equal(json_object_get_string_member(root, "foliod_version"), "9.8.7");
+    assert_false(json_object_get_boolean_member(root, "connected"));
+    assert_string_equal(json_object_get_string_member(root, "connection_error"), "no socket");
+    assert_int_equal(json_array_get_length(json_object_get_array_member(root, "features")), 2);
+    assert_int_equal(json_array_get_length(json_object_get_array_member(root, "config_errors")), 0);
+    assert_int_equal(json_object_get_int_member(states, "deciding"), 1);
+    assert_int_equal(json_object_get_int_member(states, "discovered"), 1);
+    assert_true(json_object_get_int_member(root, "ram_bytes") == G_GINT64_CONSTANT(1) << 40);
+    assert_true(json_object_get_int_member(root, "sparse_bytes") == G_GINT64_CONSTANT(1) << 37);
+    assert_int_equal(json_array_get_length(json_object_get_array_member(root, "not_located")), 1);
+}
+
+static void
+test_show(void **state)
+{
+    g_autoptr(JsonParser) parser = json_parser_new();
+    g_autoptr(GVariant) guest = guest_new("a", "located", 7, 4096);
+    g_autoptr(GVariant) ram = g_variant_ref_sink(g_variant_new_parsed(
+        "('pagemap-scan', [{'id': <'ram'>, 'hva': <uint64 139621048254464>, 'huge-bytes': <uint64 5>,"
+        " 'file-deleted': <true>, 'fs-type': <'tmpfs'>, 'file': <7>}])"));
+    JsonObject *root = parse(parser, folio_json_show(guest, ram));
+    JsonObject *block = json_array_get_object_element(json_object_get_array_member(root, "ram"), 0);
+
+    assert_string_equal(json_object_get_string_member(root, "scan"), "pagemap-scan");
+    assert_string_equal(
+        json_object_get_string_member(json_object_get_object_member(root, "guest"), "name"), "a");
+    assert_string_equal(json_object_get_string_member(block, "id"), "ram");
+    assert_true(json_object_get_int_member(block, "hva") == G_GINT64_CONSTANT(139621048254464));
+    assert_int_equal(json_object_get_int_member(block, "huge_bytes"), 5);
+    assert_true(json_object_get_boolean_member(block, "file_deleted"));
+    assert_string_equal(json_object_get_string_member(block, "fs_type"), "tmpfs");
+    /* Of another type than documented: as if it were not there. */
+    assert_string_equal(json_object_get_string_member(block, "file"), "");
+
+    root = parse(parser, folio_json_show(guest, NULL));
+    assert_true(json_object_get_null_member(root, "ram"));
+    assert_true(json_object_get_null_member(root, "scan"));
+}
+
+static void
+test_doctor(void **state)
+{
+    g_autoptr(JsonParser) parser = json_parser_new();
+    g_autoptr(GVariant) checks = g_variant_ref_sink(g_variant_new_parsed(
+        "[('page-size', 'pass', 'x', ''), ('kpti', 'warn', 'y', 'do'), ('tmpfs', 'fail', 'z', 'do'),"
+        " ('yama', 'pass', '', '')]"));
+    JsonObject *root = parse(parser, folio_json_doctor(NULL, checks));
+    JsonArray *array = json_object_get_array_member(root, "checks");
+
+    assert_true(json_object_get_null_member(root, "guest"));
+    assert_int_equal(json_array_get_length(array), 4);
+    assert_string_equal(
+        json_object_get_string_member(json_array_get_object_element(array, 1), "remedy"), "do");
+    assert_int_equal(json_object_get_int_member(root, "pass"), 2);
+    assert_int_equal(json_object_get_int_member(root, "warn"), 1);
+    assert_int_equal(json_object_get_int_member(root, "fail"), 1);
+
+    root = parse(parser, folio_json_doctor("u", checks));
+    assert_string_equal(json_object_get_string_member(root, "guest"), "u");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_list),   cmocka_unit_test(test_nothing_unprintable),
+        cmocka_unit_test(test_status), cmocka_unit_test(test_show),
+        cmocka_unit_test(test_doctor),
+    };
+
+    return cmocka_run_group_tests_name("json", tests, NULL, NULL);
+}
