@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* folioctl of this build, run as a program. Whatever goes wrong in here fails the test. */
+#pragma once
+
+#include "unit/cmocka-all.h"
+
+#include <json-glib/json-glib.h>
+
+typedef struct {
+    int status;      /* its exit status */
+    char *output;    /* its standard output */
+    char *complaint; /* its standard error */
+} CtlRun;
+
+/* Runs it with those words, NULL at the end, its output no terminal though TERM names one. Both
+ * texts must then be free of all that a terminal obeys but newlines. */
+CtlRun *ctl_run(const char *const *words);
+
+/* As ctl_run, as the user nobody. */
+CtlRun *ctl_run_as_nobody(const char *const *words);
+
+/* On a terminal, of which output is what was written to it (\r\n for \n), with that NAME=VALUE more
+ * in its environment. */
+CtlRun *ctl_run_on_terminal(const char *const *words, const char *variable);
+
+void ctl_run_free(CtlRun *run);
+
+/* Its output as JSON, of version 1. */
+JsonParser *ctl_run_parse(const CtlRun *run);
+
+/* Runs it with those words, which ask for JSON; it must be content. */
+JsonParser *ctl_json(const char *const *words);
+
+/* The members of the outermost object. */
+JsonObject *ctl_root(JsonParser *parser);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CtlRun, ctl_run_free)
