@@ -48,7 +48,7 @@ struct _FolioGuest {
 
 G_DEFINE_FINAL_TYPE(FolioGuest, folio_guest, G_TYPE_OBJECT)
 
-enum { SIGNAL_CHANGED, SIGNAL_OUTDATED, N_SIGNALS };
+enum { SIGNAL_OUTDATED, N_SIGNALS };
 
 static guint signals[N_SIGNALS];
 
@@ -145,7 +145,6 @@ update_state(FolioGuest *guest)
         standing = (FolioStanding){ FOLIO_GUEST_LEAVING, FOLIO_REASON_PROCESS_GONE };
     detail = describe_reason(guest, standing.reason, &sampling);
     set_state(guest, standing.state, standing.reason, detail);
-    g_signal_emit(guest, signals[SIGNAL_CHANGED], 0);
 }
 
 static void
@@ -552,8 +551,6 @@ folio_guest_class_init(FolioGuestClass *klass)
 {
     G_OBJECT_CLASS(klass)->dispose = folio_guest_dispose;
     G_OBJECT_CLASS(klass)->finalize = folio_guest_finalize;
-    signals[SIGNAL_CHANGED] = g_signal_new("changed", FOLIO_TYPE_GUEST, G_SIGNAL_RUN_LAST, 0, NULL,
-                                           NULL, NULL, G_TYPE_NONE, 0);
     signals[SIGNAL_OUTDATED] = g_signal_new("outdated", FOLIO_TYPE_GUEST, G_SIGNAL_RUN_LAST, 0,
                                             NULL, NULL, NULL, G_TYPE_NONE, 0);
 }

@@ -26,10 +26,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioGuestSettings, folio_guest_settings_free)
 #define FOLIO_TYPE_GUEST (folio_guest_get_type())
 G_DECLARE_FINAL_TYPE(FolioGuest, folio_guest, FOLIO, GUEST, GObject)
 
-/* Signals:
- *  "changed" ()   any of what the getters give has changed, figures of the RAM excepted
- *  "outdated" ()  the process contradicts what libvirt said of the domain: it should be asked again
- */
+/* Signal "outdated" (): the process contradicts what libvirt said of the domain, which should be
+ * asked again. */
 
 /* The guest of that domain; it is looked at as soon as the main loop runs. Copies both. */
 FolioGuest *folio_guest_new(const FolioDomain *domain, const FolioGuestSettings *settings);

@@ -36,14 +36,7 @@ struct _FolioManager {
 
 G_DEFINE_FINAL_TYPE(FolioManager, folio_manager, G_TYPE_OBJECT)
 
-enum {
-    SIGNAL_GUEST_ADDED,
-    SIGNAL_GUEST_REMOVED,
-    SIGNAL_READY,
-    SIGNAL_RELOADING,
-    SIGNAL_CONNECTION,
-    N_SIGNALS
-};
+enum { SIGNAL_READY, SIGNAL_RELOADING, SIGNAL_CONNECTION, N_SIGNALS };
 
 static guint signals[N_SIGNALS];
 
@@ -105,7 +98,6 @@ remove_guest(FolioManager *manager, FolioGuest *guest)
     g_hash_table_remove(manager->guests, folio_guest_get_uuid(held));
     g_signal_handlers_disconnect_by_data(held, manager);
     folio_guest_stop(held);
-    g_signal_emit(manager, signals[SIGNAL_GUEST_REMOVED], 0, held);
 }
 
 static void
@@ -126,7 +118,6 @@ on_domain(FolioConnection *connection, const FolioDomain *domain, FolioManager *
     guest = folio_guest_new(domain, manager->settings);
     g_signal_connect(guest, "outdated", G_CALLBACK(on_guest_outdated), manager);
     g_hash_table_insert(manager->guests, g_strdup(domain->uuid), guest);
-    g_signal_emit(manager, signals[SIGNAL_GUEST_ADDED], 0, guest);
 }
 
 static void
@@ -502,12 +493,6 @@ static void
 folio_manager_class_init(FolioManagerClass *klass)
 {
     G_OBJECT_CLASS(klass)->finalize = folio_manager_finalize;
-    signals[SIGNAL_GUEST_ADDED] =
-        g_signal_new("guest-added", FOLIO_TYPE_MANAGER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                     G_TYPE_NONE, 1, FOLIO_TYPE_GUEST);
-    signals[SIGNAL_GUEST_REMOVED] =
-        g_signal_new("guest-removed", FOLIO_TYPE_MANAGER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                     G_TYPE_NONE, 1, FOLIO_TYPE_GUEST);
     signals[SIGNAL_READY] = g_signal_new("ready", FOLIO_TYPE_MANAGER, G_SIGNAL_RUN_LAST, 0, NULL,
                                          NULL, NULL, G_TYPE_NONE, 0);
     signals[SIGNAL_RELOADING] = g_signal_new("reloading", FOLIO_TYPE_MANAGER, G_SIGNAL_RUN_LAST, 0,

@@ -20,7 +20,6 @@ typedef struct {
 G_DECLARE_FINAL_TYPE(FolioManager, folio_manager, FOLIO, MANAGER, GObject)
 
 /* Loads the configuration (a bad file is logged and left out). Signals:
- *  "guest-added" (FolioGuest *), "guest-removed" (FolioGuest *),
  *  "ready" ()             once: libvirt's first complete answer, or its first refusal, is in, and
  *                        features are known
  *  "connection" ()        it came up or was lost, or the error is another
