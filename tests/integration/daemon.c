@@ -420,3 +420,16 @@ daemon_wait_connected(const Daemon *daemon, gboolean expected)
     } while (before_deadline(deadline));
     fail_msg("Connected does not become %d", expected);
 }
+
+guint
+daemon_count_fds(const Daemon *daemon)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/fd", daemon->pid);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    guint n = 0;
+
+    assert_non_null(dir);
+    while (g_dir_read_name(dir) != NULL)
+        n++;
+    return n;
+}

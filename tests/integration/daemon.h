@@ -95,3 +95,6 @@ char *join_sorted(GPtrArray *names);
 /* A deadline, for loops that wait: TRUE, after a short sleep, as long as it has not passed. */
 gint64 deadline_after(guint seconds);
 gboolean before_deadline(gint64 deadline);
+
+/* The descriptors that it has open. */
+guint daemon_count_fds(const Daemon *daemon);

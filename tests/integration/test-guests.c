@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The whole of foliod with real guests: it follows what libvirt and QEMU do, and its figures are
  * the kernel's. */
-#include "guests.h"
+#include "fixture.h"
 #include "integration/figures.h"
 
 #include <errno.h>
@@ -21,13 +21,6 @@
 #define TWO_CELLS \
     "<cell id='0' cpus='0' memory='24' unit='MiB'/><cell id='1' memory='40' unit='MiB'/>"
 
-typedef struct {
-    virConnectPtr connect;
-    Daemon *daemon;
-    char *launcher;   /* foliod-qemu of this build */
-    const char *scan; /* what Scan=auto comes to on this kernel */
-} Fixture;
-
 /* PAGEMAP_SCAN came with Linux 6.7. By the version, so that an agent that does not find it fails.
  */
 static gboolean
@@ -44,45 +37,11 @@ kernel_can_scan(void)
 static int
 set_up(void **state)
 {
-    Fixture *fixture = g_new0(Fixture, 1);
+    Fixture *fixture = fixture_new(NULL);
 
-    fixture->connect = folio_test_connect(g_getenv("LIBVIRT_DEFAULT_URI"));
-    fixture->launcher =
-        g_build_filename(g_getenv("FOLIOD_BUILD"), "agent", "launch", "qemu-system-x86_64", NULL);
-    fixture->daemon = daemon_new();
-    daemon_start(fixture->daemon, NULL, NULL);
     fixture->scan = kernel_can_scan() ? "pagemap-scan" : "smaps";
     *state = fixture;
     return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    Fixture *fixture = *state;
-
-    if (fixture == NULL) /* set_up failed */
-        return -1;
-    daemon_stop(fixture->daemon);
-    daemon_free(fixture->daemon);
-    virConnectClose(fixture->connect);
-    g_free(fixture->launcher);
-    g_free(fixture);
-    return 0;
-}
-
-/* A test that failed leaves its guests. */
-static int
-destroy_all(void **state)
-{
-    Fixture *fixture = *state;
-    virDomainPtr *domains = NULL;
-    int n = virConnectListAllDomains(fixture->connect, &domains, 0);
-
-    for (int i = 0; i < n; i++)
-        folio_test_guest_destroy(domains[i]);
-    free(domains);
-    return n < 0 ? -1 : 0;
 }
 
 /* 64 MiB through the launcher, all of it touched. */
@@ -450,22 +409,22 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(test_start_and_destroy, destroy_all),
-        cmocka_unit_test_teardown(test_aligned_is_all_huge, destroy_all),
-        cmocka_unit_test_teardown(test_misaligned, destroy_all),
-        cmocka_unit_test_teardown(test_private, destroy_all),
-        cmocka_unit_test_teardown(test_memfd, destroy_all),
-        cmocka_unit_test_teardown(test_anonymous, destroy_all),
-        cmocka_unit_test_teardown(test_two_numa_cells, destroy_all),
-        cmocka_unit_test_teardown(test_name_with_spaces_and_umlauts, destroy_all),
-        cmocka_unit_test_teardown(test_suspend_and_resume, destroy_all),
-        cmocka_unit_test_teardown(test_killed_qemu, destroy_all),
-        cmocka_unit_test_teardown(test_reboot, destroy_all),
-        cmocka_unit_test_teardown(test_save_and_restore, destroy_all),
-        cmocka_unit_test_teardown(test_two_guests_at_once, destroy_all),
-        cmocka_unit_test_teardown(test_figures_by_pagemap_scan, destroy_all),
-        cmocka_unit_test_teardown(test_figures_by_smaps, destroy_all),
+        cmocka_unit_test_teardown(test_start_and_destroy, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_aligned_is_all_huge, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_misaligned, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_private, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_memfd, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_anonymous, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_two_numa_cells, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_name_with_spaces_and_umlauts, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_suspend_and_resume, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_killed_qemu, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_reboot, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_save_and_restore, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_two_guests_at_once, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_figures_by_pagemap_scan, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_figures_by_smaps, fixture_destroy_guests),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, fixture_tear_down);
 }

@@ -98,28 +98,15 @@ rss_kib(const Daemon *daemon)
     return g_ascii_strtoull(line + strlen("\nVmRSS:"), NULL, 10);
 }
 
-static guint
-count_fds(const Daemon *daemon)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/fd", daemon->pid);
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    guint n = 0;
-
-    assert_non_null(dir);
-    while (g_dir_read_name(dir) != NULL)
-        n++;
-    return n;
-}
-
 /* The same guests run as when that number was taken. */
 static void
 wait_until_fds_are(const Daemon *daemon, guint expected)
 {
     gint64 deadline = deadline_after(PATIENCE_SECONDS);
 
-    while (count_fds(daemon) != expected && before_deadline(deadline))
+    while (daemon_count_fds(daemon) != expected && before_deadline(deadline))
         ;
-    assert_int_equal(count_fds(daemon), expected);
+    assert_int_equal(daemon_count_fds(daemon), expected);
 }
 
 static void
@@ -193,7 +180,7 @@ test_fifty_restarts(void **state)
         /* After each fourth, the one guest that stays is there, as at the start. */
         if (i % 4 == 3 && i > WARM_UP && fds == 0) {
             g_free(daemon_wait_state(daemon, "stays", "ineligible"));
-            fds = count_fds(daemon);
+            fds = daemon_count_fds(daemon);
             rss = rss_kib(daemon);
         }
     }

@@ -2,8 +2,7 @@
 /* The live path from a source to verdicts: a real foliod samples the minor faults of real guests,
  * which reading their RAM through libvirt brings about where they had not touched it. */
 #include "build-config.h"
-#include "guests.h"
-#include "integration/daemon.h"
+#include "fixture.h"
 
 #include <json-glib/json-glib.h>
 #include <libvirt/virterror.h>
@@ -18,68 +17,14 @@
 #define NOTHING "[Sampling]\nSource=none\n"
 #define SPE     "[Sampling]\nSource=spe\n"
 
-typedef struct {
-    virConnectPtr connect;
-    Daemon *daemon;
-    char *launcher;
-} Fixture;
-
-static guint
-count_fds(GPid pid)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/fd", pid);
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    guint n = 0;
-
-    assert_non_null(dir);
-    while (g_dir_read_name(dir) != NULL)
-        n++;
-    return n;
-}
-
 static int
 set_up(void **state)
 {
-    Fixture *fixture = g_new0(Fixture, 1);
+    Fixture *fixture = fixture_new(FAULTS);
 
-    fixture->connect = folio_test_connect(g_getenv("LIBVIRT_DEFAULT_URI"));
-    fixture->launcher =
-        g_build_filename(g_getenv("FOLIOD_BUILD"), "agent", "launch", "qemu-system-x86_64", NULL);
-    fixture->daemon = daemon_new();
-    daemon_configure(fixture->daemon, FAULTS);
-    daemon_start(fixture->daemon, NULL, NULL);
     daemon_expect_log(fixture->daemon, "source of samples: perf");
     *state = fixture;
     return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    Fixture *fixture = *state;
-
-    if (fixture == NULL) /* set_up failed */
-        return -1;
-    daemon_stop(fixture->daemon);
-    daemon_free(fixture->daemon);
-    virConnectClose(fixture->connect);
-    g_free(fixture->launcher);
-    g_free(fixture);
-    return 0;
-}
-
-/* A test that failed leaves its guests. */
-static int
-destroy_all(void **state)
-{
-    Fixture *fixture = *state;
-    virDomainPtr *domains = NULL;
-    int n = virConnectListAllDomains(fixture->connect, &domains, 0);
-
-    for (int i = 0; i < n; i++)
-        folio_test_guest_destroy(domains[i]);
-    free(domains);
-    return n < 0 ? -1 : 0;
 }
 
 /* Its RAM is there only as far as it was touched, in huge pages. */
@@ -239,10 +184,10 @@ wait_fds(const Fixture *fixture, guint expected)
     gint64 deadline = deadline_after(PATIENCE_SECONDS);
 
     do {
-        if (count_fds(fixture->daemon->pid) == expected)
+        if (daemon_count_fds(fixture->daemon) == expected)
             return;
     } while (before_deadline(deadline));
-    fail_msg("foliod has %u descriptors, expected %u", count_fds(fixture->daemon->pid), expected);
+    fail_msg("foliod has %u descriptors, expected %u", daemon_count_fds(fixture->daemon), expected);
 }
 
 /* QEMU is killed while it is sampled; nothing of it stays. */
@@ -250,14 +195,14 @@ static void
 test_killed(void **state)
 {
     Fixture *fixture = *state;
-    guint fds = count_fds(fixture->daemon->pid);
+    guint fds = daemon_count_fds(fixture->daemon);
 
     for (guint i = 0; i < 3; i++) {
         virDomainPtr domain = start_guest(fixture, "killed");
         g_autofree char *path = daemon_wait_state(fixture->daemon, "killed", "sampling");
 
         wait_windows(fixture, path, 1);
-        assert_true(count_fds(fixture->daemon->pid) > fds);
+        assert_true(daemon_count_fds(fixture->daemon) > fds);
         folio_test_kill(folio_test_guest_pid("killed"));
         daemon_wait_gone(fixture->daemon, "killed");
         virDomainFree(domain);
@@ -283,12 +228,12 @@ test_reload(void **state)
     guint fds, windows;
 
     wait_windows(fixture, path, 1);
-    fds = count_fds(fixture->daemon->pid);
+    fds = daemon_count_fds(fixture->daemon);
     reload(fixture, NOTHING);
     g_free(daemon_wait_reason(fixture->daemon, "reload", "mode-observe"));
     g_free(daemon_wait_state(fixture->daemon, "reload", "located"));
     assert_text(fixture, path, "Source", "none");
-    assert_true(count_fds(fixture->daemon->pid) < fds);
+    assert_true(daemon_count_fds(fixture->daemon) < fds);
 
     if (!g_file_test("/sys/bus/event_source/devices/arm_spe_0", G_FILE_TEST_EXISTS)) {
         reload(fixture, SPE);
@@ -378,14 +323,14 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(test_samples_become_verdicts, destroy_all),
-        cmocka_unit_test_teardown(test_deciding, destroy_all),
-        cmocka_unit_test_teardown(test_suspend, destroy_all),
-        cmocka_unit_test_teardown(test_killed, destroy_all),
-        cmocka_unit_test_teardown(test_reload, destroy_all),
-        cmocka_unit_test_teardown(test_by_itself, destroy_all),
-        cmocka_unit_test_teardown(test_folioctl, destroy_all),
+        cmocka_unit_test_teardown(test_samples_become_verdicts, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_deciding, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_suspend, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_killed, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_reload, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_by_itself, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_folioctl, fixture_destroy_guests),
     };
 
-    return cmocka_run_group_tests_name("sampling", tests, set_up, tear_down);
+    return cmocka_run_group_tests_name("sampling", tests, set_up, fixture_tear_down);
 }
