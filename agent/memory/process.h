@@ -63,6 +63,9 @@ int folio_process_get_pidfd(const FolioProcess *process);
 /* TRUE until the process has ended (a zombie has ended). */
 gboolean folio_process_is_alive(const FolioProcess *process);
 
+/* How many threads it has; 0 when it has ended. One system call, whatever their number. */
+guint folio_process_count_threads(const FolioProcess *process);
+
 /* Its threads now, FolioThread by tid, to be freed with g_array_unref. NOT_FOUND when the process
  * has ended. */
 GArray *folio_process_list_threads(const FolioProcess *process, GError **error);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* TASK_COMM_LEN is 16, and a newline; more is not read. */
@@ -102,6 +103,18 @@ static gint
 compare_tids(gconstpointer a, gconstpointer b)
 {
     return ((const FolioThread *) a)->tid - ((const FolioThread *) b)->tid;
+}
+
+/* The directory has a link for each of them, and two of its own (proc_task_getattr in
+ * fs/proc/base.c). */
+guint
+folio_process_count_threads(const FolioProcess *process)
+{
+    struct stat info;
+
+    if (fstatat(folio_process_get_proc_fd(process), "task", &info, 0) != 0 || info.st_nlink < 2)
+        return 0;
+    return (guint) info.st_nlink - 2;
 }
 
 GArray *

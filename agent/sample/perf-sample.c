@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define AUX_DAMAGE (PERF_AUX_FLAG_TRUNCATED | PERF_AUX_FLAG_PARTIAL | PERF_AUX_FLAG_COLLISION)
+
 /* Behind the header, in words of 8 bytes, in the order that the kernel writes
  * FOLIO_PERF_SAMPLE_TYPE: address, weight, data source, physical address. */
 enum {
@@ -83,5 +85,7 @@ folio_perf_record_count(const struct perf_event_header *record, FolioSourceCount
     counters->truncated += (flags & PERF_AUX_FLAG_TRUNCATED) != 0;
     counters->partial += (flags & PERF_AUX_FLAG_PARTIAL) != 0;
     counters->collisions += (flags & PERF_AUX_FLAG_COLLISION) != 0;
+    /* Lost data is flagged as truncated and partial (arm_spe_pmu_buf_get_fault_act): one loss. */
+    counters->damaged += (flags & AUX_DAMAGE) != 0;
     return (flags & PERF_AUX_FLAG_TRUNCATED) != 0;
 }

@@ -4,37 +4,20 @@
 
 #include "base/error.h"
 
-#include <string.h>
-#include <time.h>
+#include "sample/sampled-host.h"
 
-#define NSEC_PER_SEC 1000000000ULL
+#include <string.h>
 
 /* Sources say when a buffer fills up; all else can wait this long. */
-#define TEND_USEC   G_USEC_PER_SEC
-#define FOLLOW_USEC (5 * G_USEC_PER_SEC)
-
-#define RETRY_FIRST_SEC 1
-#define RETRY_LAST_SEC  60
-
-/* One sample for a million operations is 2,500 a second of a busy core: beyond that, guests take
- * turns. */
-#define LONGEST_PERIOD (1 << 20)
-
-static guint64
-thread_cpu_nsec(void)
-{
-    struct timespec now = { 0 };
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (guint64) now.tv_sec * NSEC_PER_SEC + (guint64) now.tv_nsec;
-}
+#define TEND_USEC  G_USEC_PER_SEC
+#define COUNT_USEC (5 * G_USEC_PER_SEC)
 
 void
 folio_sampled_unref(FolioSampled *guest)
 {
     if (!g_atomic_ref_count_dec(&guest->references))
         return;
-    g_assert(guest->session == NULL && guest->refresh == NULL);
+    g_assert(guest->stream == NULL && guest->refresh == NULL);
     g_clear_pointer(&guest->table, folio_heat_table_free);
     g_free(guest->decided);
     g_free(guest->verdicts);
@@ -44,49 +27,47 @@ folio_sampled_unref(FolioSampled *guest)
     g_free(guest);
 }
 
+/* The stream that feeds a guest which is open. */
+static FolioStream *
+stream_of(const FolioSampled *guest)
+{
+    return guest->hosted ? guest->common->host->stream : guest->stream;
+}
+
 /* Figures */
 
 static void
 publish(FolioSampled *guest)
 {
-    const FolioSourceCounters *past = &guest->past, *last = &guest->counters;
+    const FolioStream *stream = guest->refresh != NULL ? stream_of(guest) : NULL;
+    FolioStreamTotals totals = guest->past;
     FolioSamplingFigures *now = &guest->now;
 
-    now->guest_made = past->guest_samples + last->guest_samples;
-    now->lost = past->lost + last->lost + last->truncated + last->partial + last->collisions;
-    now->without_pa = past->without_pa + last->without_pa;
-    now->cpu_nsec = past->cpu_nsec + last->cpu_nsec;
-    now->period = last->period;
-    now->threads = (guint) last->threads;
-    now->unsampled = (guint) last->unsampled;
+    if (guest->stream != NULL)
+        folio_stream_add_totals(guest->stream, &totals);
+    now->unmapped = totals.unmapped;
+    now->lost = totals.lost;
+    now->without_pa = totals.without_pa;
+    now->cpu_nsec = totals.cpu_nsec;
+    now->period = stream != NULL ? stream->counters.period : 0;
+    now->by_host = guest->hosted;
+    now->threads = guest->hosted ? guest->n_threads : 0;
+    now->unsampled = 0;
+    if (guest->stream != NULL) {
+        now->threads = (guint) guest->stream->counters.threads;
+        now->unsampled = (guint) guest->stream->counters.unsampled;
+    }
     g_mutex_lock(guest->common->lock);
     guest->figures = *now;
     g_mutex_unlock(guest->common->lock);
-}
-
-/* Of a session that is about to be closed. */
-static void
-add_up_past(FolioSampled *guest)
-{
-    const FolioSourceCounters *last = &guest->counters;
-
-    guest->past.guest_samples += last->guest_samples;
-    guest->past.without_pa += last->without_pa;
-    guest->past.cpu_nsec += last->cpu_nsec;
-    guest->past.lost += last->lost + last->truncated + last->partial + last->collisions;
-    guest->counters = (FolioSourceCounters){ 0 };
 }
 
 static void
 set_state(FolioSampled *guest, FolioSamplingState state, const GError *error, gboolean *changed)
 {
     char text[sizeof guest->now.error] = "";
-    const char *valid_end;
 
-    if (error != NULL)
-        g_strlcpy(text, error->message, sizeof text);
-    g_utf8_validate(text, -1, &valid_end);
-    text[valid_end - text] = '\0'; /* where it was cut, it may be within a character */
+    folio_sampling_copy_error(text, error);
     if (state == guest->now.state && g_str_equal(text, guest->now.error))
         return;
     guest->now.state = state;
@@ -94,68 +75,57 @@ set_state(FolioSampled *guest, FolioSamplingState state, const GError *error, gb
     *changed = TRUE;
 }
 
-/* Samples */
+/* The host's share */
 
-static gboolean
-add_sample(FolioSampled *guest, guint64 frame)
+static guint64
+host_lost(const FolioSampled *guest)
 {
-    const FolioPlace place = folio_frame_map_find(guest->common->map, frame);
-    const guint block = place / FOLIO_FRAMES_A_CHUNK - guest->first_block;
+    FolioStreamTotals totals;
 
-    if (place == FOLIO_NO_PLACE || block >= guest->n_blocks)
-        return FALSE;
-    folio_heat_table_add(guest->table, block, place % FOLIO_FRAMES_A_CHUNK);
-    guest->now.samples++;
-    return TRUE;
+    folio_sampled_host_get_totals(guest->common->host, &totals);
+    return totals.lost;
 }
 
-static void
-take_samples(const FolioSample *samples, gsize n, gpointer user_data)
+void
+folio_sampled_charge(FolioSampled *guest, double nsec_a_sample)
 {
-    FolioSampled *guest = user_data;
+    const guint64 samples = guest->now.samples - guest->charged_samples;
+    const guint64 lost = host_lost(guest);
 
-    for (gsize i = 0; i < n; i++) {
-        const guint64 frame = samples[i].pa / 4096;
-
-        if (add_sample(guest, frame))
-            continue;
-        if (guest->n_waiting < FOLIO_SAMPLED_WAITING)
-            guest->waiting[guest->n_waiting++] = frame;
-        else
-            guest->now.unmapped++;
-    }
+    guest->past.cpu_nsec += (guint64) (nsec_a_sample * (double) samples);
+    guest->past.lost += lost - guest->host_lost;
+    guest->charged_samples = guest->now.samples;
+    guest->host_lost = lost;
 }
 
-/* After a pass: memory that was not mapped at the last one is known now. */
-static void
-settle_waiting(FolioSampled *guest)
-{
-    for (guint i = 0; i < guest->n_waiting; i++)
-        guest->now.unmapped += !add_sample(guest, guest->waiting[i]);
-    guest->n_waiting = 0;
-}
-
-/* The session */
+/* Opening and closing */
 
 void
 folio_sampled_close(FolioSampled *guest)
 {
-    if (guest->session != NULL) {
-        guest->session->source->klass->close(guest->session);
-        guest->session = NULL;
-        add_up_past(guest);
-    }
+    if (guest->hosted)
+        folio_sampled_charge(guest, 0);
+    guest->hosted = FALSE;
+    if (guest->stream != NULL)
+        folio_stream_close(g_steal_pointer(&guest->stream), &guest->past);
     g_clear_pointer(&guest->refresh, folio_frame_refresh_free);
     guest->passing = guest->mapped = guest->enabled = FALSE;
     guest->retry_at = 0;
     guest->epoch_left = 0;
-    settle_waiting(guest);
+}
+
+gboolean
+folio_sampled_is_waiting(const FolioSampled *guest)
+{
+    return guest->mapped && !guest->paused;
 }
 
 int
 folio_sampled_get_fd(const FolioSampled *guest)
 {
-    return guest->session != NULL ? guest->session->source->klass->get_fd(guest->session) : -1;
+    const FolioStream *stream = guest->stream;
+
+    return stream != NULL ? stream->session->source->klass->get_fd(stream->session) : -1;
 }
 
 static void
@@ -164,49 +134,27 @@ fail(FolioSampled *guest, gint64 now, const GError *error, gboolean *changed)
     const gboolean ended = !folio_process_is_alive(guest->process);
 
     folio_sampled_close(guest);
-    guest->retry_sec = CLAMP(guest->retry_sec * 2, RETRY_FIRST_SEC, RETRY_LAST_SEC);
+    guest->retry_sec = CLAMP(guest->retry_sec * 2, FOLIO_RETRY_FIRST_SEC, FOLIO_RETRY_LAST_SEC);
     guest->retry_at = ended ? G_MAXINT64 : now + guest->retry_sec * G_USEC_PER_SEC;
     set_state(guest, ended ? FOLIO_SAMPLING_ENDED : FOLIO_SAMPLING_FAILED, error, changed);
     publish(guest);
 }
 
-static guint64
-get_period(FolioSourceSession *session)
-{
-    FolioSourceCounters counters = { 0 };
-
-    session->source->klass->get_counters(session, &counters);
-    return counters.period;
-}
-
-static void
-begin_period(FolioSampled *guest)
-{
-    const FolioSourceClass *klass = guest->session->source->klass;
-    const guint64 start = get_period(guest->session);
-    guint64 floor;
-
-    klass->set_period(guest->session, 1);
-    floor = MAX(get_period(guest->session), 1);
-    klass->set_period(guest->session, start);
-    folio_period_init(&guest->period, floor, MAX(floor, LONGEST_PERIOD),
-                      guest->common->settings.cpu_share, start);
-    klass->set_period(guest->session, guest->period.period);
-}
-
 static gboolean
-open_session(FolioSampled *guest, GError **error)
+try_open(FolioSampled *guest, gint64 now, GError **error)
 {
     const FolioSamplingCommon *common = guest->common;
 
-    if (guest->n_blocks == 0 || guest->first_block + guest->n_blocks > FOLIO_MAX_BLOCKS) {
+    if (guest->n_blocks == 0 || !guest->numbered) {
         g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_UNSUPPORTED,
                     "%u blocks of guest RAM: there is room for %u of all guests", guest->n_blocks,
                     FOLIO_MAX_BLOCKS);
         return FALSE;
     }
-    guest->session = common->source->klass->open(common->source, guest->process, error);
-    if (guest->session == NULL)
+    guest->hosted = common->source->whole_host;
+    if (!guest->hosted)
+        guest->stream = folio_stream_open(common, guest, now, error);
+    if (!guest->hosted && guest->stream == NULL)
         return FALSE;
     guest->refresh = folio_frame_refresh_new(common->map, guest->process, guest->ram,
                                              guest->first_block, common->kpageflags_fd, error);
@@ -218,7 +166,7 @@ open_guest(FolioSampled *guest, gint64 now, gboolean *changed)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!open_session(guest, &error)) {
+    if (!try_open(guest, now, &error)) {
         fail(guest, now, error, changed);
         return;
     }
@@ -226,29 +174,45 @@ open_guest(FolioSampled *guest, gint64 now, gboolean *changed)
         guest->table = folio_heat_table_new(guest->n_blocks);
         guest->decided = g_new0(FolioVerdict, guest->n_blocks);
     }
-    begin_period(guest);
+    if (guest->hosted) {
+        guest->host_lost = host_lost(guest);
+        guest->charged_samples = guest->now.samples;
+    }
     guest->passing = TRUE;
     guest->pass_nsec = 0;
-    guest->now.source = guest->session->source->klass->name;
-    guest->tend_at = guest->follow_at = now;
-    guest->tended = now;
+    guest->now.source = guest->common->source->klass->name;
+    guest->tend_at = guest->count_at = now;
     set_state(guest, FOLIO_SAMPLING_STARTING, NULL, changed);
     publish(guest);
 }
 
+/* Tending */
+
+/* So that what was taken in is all from before the given time. */
 static gboolean
-drain(FolioSampled *guest, gint64 now, gboolean *changed)
+drain_since(FolioSampled *guest, gint64 time, gint64 now, gboolean *changed)
 {
-    const FolioSourceClass *klass = guest->session->source->klass;
+    FolioStream *stream = stream_of(guest);
     g_autoptr(GError) error = NULL;
 
-    if (klass->drain(guest->session, take_samples, guest, &error)) {
-        klass->get_counters(guest->session, &guest->counters);
+    if (stream->drained_at >= time || folio_stream_drain(stream, now, &error))
         return TRUE;
-    }
-    klass->get_counters(guest->session, &guest->counters);
-    fail(guest, now, error, changed);
-    return FALSE;
+    if (!guest->hosted)
+        fail(guest, now, error, changed);
+    return guest->hosted; /* then the host meets it too, and ends for all guests */
+}
+
+/* With the host's stream all epochs end together: each end costs one drain. */
+static gint64
+epoch_end(const FolioSampled *guest, gint64 earliest)
+{
+    const gint64 epoch_usec = guest->common->settings.epoch_msec * (gint64) 1000;
+    const gint64 tick = guest->common->host->tick_at;
+
+    if (!guest->hosted)
+        return earliest;
+    return earliest <= tick ? tick
+                            : tick + (earliest - tick + epoch_usec - 1) / epoch_usec * epoch_usec;
 }
 
 /* Starts or stops time for the guest. */
@@ -257,63 +221,70 @@ set_enabled(FolioSampled *guest, gboolean enabled, gint64 now)
 {
     const gint64 epoch_usec = guest->common->settings.epoch_msec * (gint64) 1000;
 
-    if (enabled == guest->enabled)
-        return;
     guest->enabled = enabled;
-    guest->session->source->klass->enable(guest->session, enabled);
+    if (guest->stream != NULL)
+        folio_stream_enable(guest->stream, enabled);
     if (!enabled) {
         guest->epoch_left = MAX(guest->epoch_at - now, 1);
         return;
     }
-    guest->epoch_at = now + (guest->epoch_left > 0 ? guest->epoch_left : epoch_usec);
+    guest->epoch_at =
+        epoch_end(guest, now + (guest->epoch_left > 0 ? guest->epoch_left : epoch_usec));
     if (guest->table->epoch == 0 && guest->epoch_left == 0)
         guest->window_began = now;
 }
 
+/* The host's stream does not end with the process. */
 static gboolean
-has_lost(const FolioSourceCounters *before, const FolioSourceCounters *after)
+check_alive(FolioSampled *guest, gint64 now, gboolean *changed)
 {
-    return after->lost > before->lost || after->throttled > before->throttled ||
-           after->truncated > before->truncated;
+    g_autoptr(GError) error = NULL;
+
+    if (folio_process_is_alive(guest->process))
+        return TRUE;
+    g_set_error(&error, FOLIO_ERROR, FOLIO_ERROR_NOT_FOUND, "process %d has ended",
+                folio_process_get_pid(guest->process));
+    fail(guest, now, error, changed);
+    return FALSE;
 }
 
-static void
-adapt_period(FolioSampled *guest, const FolioSourceCounters *before, gint64 now)
+static gboolean
+tend_stream(FolioSampled *guest, gint64 now, gboolean *changed)
 {
-    const guint64 spent = guest->counters.cpu_nsec - before->cpu_nsec;
-    const guint64 interval = (guint64) (now - guest->tended) * 1000;
+    const double budget = guest->common->settings.cpu_share / MAX(guest->common->n_enabled, 1);
+    g_autoptr(GError) error = NULL;
 
-    guest->tended = now;
-    if (interval == 0 || !guest->enabled)
-        return;
-    guest->share = (double) spent / (double) interval;
-    guest->period.budget = guest->common->settings.cpu_share / MAX(guest->common->n_enabled, 1);
-    guest->session->source->klass->set_period(
-        guest->session,
-        folio_period_next(&guest->period, spent, interval, has_lost(before, &guest->counters)));
+    if (guest->hosted)
+        return check_alive(guest, now, changed);
+    if (!folio_stream_tend(guest->stream, now, budget, &error)) {
+        fail(guest, now, error, changed);
+        return FALSE;
+    }
+    if (guest->enabled)
+        guest->share = guest->stream->share;
+    return TRUE;
 }
 
 /* What is to be done every now and then. */
 static gboolean
 tend(FolioSampled *guest, gint64 now, gboolean *changed)
 {
-    const FolioSourceCounters before = guest->counters;
-    g_autoptr(GError) error = NULL;
-    FolioSamplingState state;
+    const gboolean enabled = folio_sampled_is_waiting(guest) && guest->turn;
 
-    if (now >= guest->follow_at) {
-        guest->session->source->klass->follow(guest->session, &error);
-        guest->follow_at = now + FOLLOW_USEC;
-        if (guest->now.state == FOLIO_SAMPLING_ON || error != NULL)
-            set_state(guest, guest->now.state, error, changed);
+    if (now >= guest->count_at) {
+        guest->n_threads = folio_process_count_threads(guest->process);
+        guest->count_at = now + COUNT_USEC;
     }
-    if (!drain(guest, now, changed))
+    if (!tend_stream(guest, now, changed))
         return FALSE;
-    adapt_period(guest, &before, now);
-    set_enabled(guest, guest->mapped && guest->turn && !guest->paused, now);
-    state = guest->enabled ? FOLIO_SAMPLING_ON : FOLIO_SAMPLING_PAUSED;
-    if (guest->mapped && guest->now.state != state)
-        set_state(guest, state, NULL, changed);
+    if (enabled != guest->enabled) {
+        if (!drain_since(guest, guest->common->round_at, now, changed))
+            return FALSE;
+        set_enabled(guest, enabled, now);
+    }
+    if (guest->mapped)
+        set_state(guest, enabled ? FOLIO_SAMPLING_ON : FOLIO_SAMPLING_PAUSED,
+                  enabled ? stream_of(guest)->trouble : NULL, changed);
     guest->tend_at = now + TEND_USEC;
     publish(guest);
     return TRUE;
@@ -362,7 +333,10 @@ end_epoch(FolioSampled *guest, gint64 now, gboolean *changed)
 {
     const gint64 epoch_usec = guest->common->settings.epoch_msec * (gint64) 1000;
 
-    settle_waiting(guest);
+    if (!guest->hosted) {
+        folio_stream_settle(guest->stream);
+        folio_stream_give_up(guest->stream, TRUE);
+    }
     if (folio_heat_table_end_epoch(guest->table)) {
         end_window(guest, now);
         *changed = TRUE;
@@ -370,7 +344,7 @@ end_epoch(FolioSampled *guest, gint64 now, gboolean *changed)
     guest->now.epoch = guest->table->epoch;
     guest->epoch_at += epoch_usec;
     if (guest->epoch_at <= now) /* late: no epoch is shorter for it */
-        guest->epoch_at = now + epoch_usec;
+        guest->epoch_at = epoch_end(guest, now + epoch_usec);
     publish(guest);
 }
 
@@ -381,10 +355,11 @@ wants_pass(const FolioSampled *guest, gint64 now)
 {
     const FolioSamplerSettings *settings = &guest->common->settings;
     const double share = settings->cpu_share / MAX(guest->common->n_enabled, 1);
+    const FolioStream *stream = stream_of(guest);
 
     if (guest->table->epoch == FOLIO_EPOCHS - 1)
         return now >= guest->pass_not_before;
-    return guest->n_waiting > 0 &&
+    return stream->n_waiting[0] + stream->n_waiting[1] > 0 &&
            (double) guest->now.refresh_nsec < share * settings->epoch_msec * 1e6;
 }
 
@@ -392,7 +367,7 @@ static void
 step_pass(FolioSampled *guest, gint64 now, gboolean *changed)
 {
     const double share = guest->common->settings.cpu_share / MAX(guest->common->n_enabled, 1);
-    const guint64 start = thread_cpu_nsec();
+    const guint64 start = folio_stream_cpu_nsec();
     g_autoptr(GError) error = NULL;
     gboolean done = FALSE;
 
@@ -400,13 +375,15 @@ step_pass(FolioSampled *guest, gint64 now, gboolean *changed)
         fail(guest, now, error, changed);
         return;
     }
-    guest->pass_nsec += thread_cpu_nsec() - start;
+    guest->pass_nsec += folio_stream_cpu_nsec() - start;
     if (!done)
         return;
     guest->now.refresh_nsec = guest->pass_nsec;
     guest->pass_not_before = now + (gint64) ((double) guest->pass_nsec / share / 1000);
     guest->passing = FALSE;
     guest->retry_sec = 0;
+    if (guest->hosted)
+        folio_stream_settle(stream_of(guest));
     if (guest->mapped) {
         end_epoch(guest, now, changed);
         return;
@@ -418,7 +395,7 @@ step_pass(FolioSampled *guest, gint64 now, gboolean *changed)
 static void
 finish_epoch(FolioSampled *guest, gint64 now, gboolean *changed)
 {
-    if (!drain(guest, now, changed))
+    if (!drain_since(guest, guest->epoch_at, now, changed))
         return;
     guest->passing = wants_pass(guest, now);
     guest->pass_nsec = 0;
@@ -426,30 +403,46 @@ finish_epoch(FolioSampled *guest, gint64 now, gboolean *changed)
         end_epoch(guest, now, changed);
 }
 
+/* Why it cannot be opened now; FALSE when it can. */
+static gboolean
+has_nothing_to_open(FolioSampled *guest, gboolean *changed)
+{
+    const FolioSamplingCommon *common = guest->common;
+
+    if (common->source == NULL) {
+        set_state(guest, FOLIO_SAMPLING_OFF, NULL, changed);
+        guest->now.source = "none";
+    } else if (common->source->whole_host && common->host->stream == NULL) {
+        set_state(guest,
+                  common->host->failure != NULL ? FOLIO_SAMPLING_FAILED : FOLIO_SAMPLING_STARTING,
+                  common->host->failure, changed);
+    } else {
+        return FALSE;
+    }
+    publish(guest);
+    return TRUE;
+}
+
 gint64
 folio_sampled_serve(FolioSampled *guest, gint64 now, gboolean readable, gboolean *changed)
 {
-    if (guest->common->source == NULL) {
-        set_state(guest, FOLIO_SAMPLING_OFF, NULL, changed);
-        guest->now.source = "none";
-        publish(guest);
+    if (guest->refresh == NULL && has_nothing_to_open(guest, changed))
         return G_MAXINT64;
-    }
-    if (guest->session == NULL && now >= guest->retry_at)
+    if (guest->refresh == NULL && now >= guest->retry_at)
         open_guest(guest, now, changed);
-    if (guest->session == NULL)
+    if (guest->refresh == NULL)
         return guest->retry_at;
     if (now >= guest->tend_at) {
         if (!tend(guest, now, changed))
             return guest->retry_at;
-    } else if (readable && !drain(guest, now, changed)) {
+    } else if (readable && !drain_since(guest, now, now, changed)) {
         return guest->retry_at;
     }
     if (guest->passing)
         step_pass(guest, now, changed);
     else if (guest->enabled && now >= guest->epoch_at)
         finish_epoch(guest, now, changed);
-    if (guest->session == NULL)
+    if (guest->refresh == NULL)
         return guest->retry_at;
     if (guest->passing)
         return now;

@@ -2,24 +2,9 @@
 /* One guest in the sampling thread. Internal to the sampler. */
 #pragma once
 
-#include "heat/frame-map.h"
 #include "heat/heat-table.h"
 #include "sample/frame-refresh.h"
-#include "sample/period.h"
-#include "sample/sampler.h"
-
-/* Samples whose frames were not known are kept until the next pass, so many of them. */
-#define FOLIO_SAMPLED_WAITING 4096
-
-/* What the guests have in common; the thread's. */
-typedef struct {
-    FolioSource *source; /* NULL: none */
-    FolioSamplerSettings settings;
-    FolioFrameMap *map;
-    int kpageflags_fd;
-    guint n_enabled; /* guests that are sampled now */
-    GMutex *lock;    /* for figures and verdicts */
-} FolioSamplingCommon;
+#include "sample/stream.h"
 
 struct _FolioSampled {
     gatomicrefcount references;
@@ -45,24 +30,26 @@ struct _FolioSampled {
 
     /* The thread's. */
     FolioSamplingFigures now; /* what figures become next */
+    gboolean numbered;        /* its blocks have numbers, from first_block on */
     guint first_block;
     gboolean paused, turn; /* asked to stand still; its turn to sample */
-    gboolean enabled;
+    gboolean enabled;      /* time goes on for it, and samples count */
     FolioHeatTable *table;
-    FolioVerdict *decided; /* n_blocks */
-    FolioSourceSession *session;
-    FolioSourceCounters counters, past; /* of the session; of those before it */
-    FolioPeriod period;
-    double share; /* of a core, that draining last took */
-    FolioFrameRefresh *refresh;
-    gboolean passing, mapped; /* a pass is under way; the first one has ended */
-    guint64 pass_nsec;        /* of this pass so far */
+    FolioVerdict *decided;      /* n_blocks */
+    FolioStream *stream;        /* its own; NULL: closed, or that of the host feeds it */
+    FolioStreamTotals past;     /* of streams before, and of what the host's cost it */
+    double share;               /* of a core, that its stream last took */
+    guint n_threads;            /* of the process */
+    gboolean hosted;            /* the host's stream feeds it */
+    guint64 host_lost;          /* that the host's stream had lost when it was charged last */
+    guint64 charged_samples;    /* for which the host's stream was charged */
+    FolioFrameRefresh *refresh; /* NULL: closed */
+    gboolean passing, mapped;   /* a pass is under way; the first one has ended */
+    guint64 pass_nsec;          /* of this pass so far */
     gint64 pass_not_before;
-    gint64 tend_at, follow_at, retry_at, epoch_at, tended, window_began; /* usec, monotonic */
+    gint64 tend_at, count_at, retry_at, epoch_at, window_began; /* usec, monotonic */
     gint64 epoch_left;
     guint retry_sec;
-    guint n_waiting;
-    guint64 waiting[FOLIO_SAMPLED_WAITING]; /* frames */
 };
 
 /* Drops a reference; the last one frees it, which only the thread's may be while it has a session.
@@ -74,8 +61,16 @@ void folio_sampled_unref(FolioSampled *guest);
  * know. */
 gint64 folio_sampled_serve(FolioSampled *guest, gint64 now, gboolean readable, gboolean *changed);
 
-/* Closes its session; what is known of its blocks stays. */
+/* Closes its stream, or leaves that of the host, which must be open still; what is known of its
+ * blocks stays. */
 void folio_sampled_close(FolioSampled *guest);
 
-/* The session's descriptor, -1: none. */
+/* Would it be sampled if it were its turn? */
+gboolean folio_sampled_is_waiting(const FolioSampled *guest);
+
+/* The descriptor of its own stream, -1: none. */
 int folio_sampled_get_fd(const FolioSampled *guest);
+
+/* It pays for its samples since the last time, so much for each, and takes over what the host's
+ * stream has lost since. For a guest that this stream feeds. */
+void folio_sampled_charge(FolioSampled *guest, double nsec_a_sample);

@@ -4,7 +4,7 @@
 
 #include "base/file-io.h"
 #include "sample/duty.h"
-#include "sample/sampled-guest.h"
+#include "sample/sampled-host.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -32,8 +32,9 @@ struct _FolioSampler {
 
     /* The thread's. */
     FolioSamplingCommon common;
+    FolioSampledHost host;
     GPtrArray *guests; /* FolioSampled, referenced, by id */
-    GArray *fds;       /* struct pollfd: the eventfd, then one a guest */
+    GArray *fds;       /* struct pollfd: the eventfd, the host's, then one a guest */
     GArray *turns;     /* FolioDutySession */
     FolioDuty duty;
     gint64 turn_ends;
@@ -56,6 +57,8 @@ replace_source(FolioSampler *sampler, FolioSource *source, const FolioSamplerSet
 {
     for (guint i = 0; i < sampler->guests->len; i++)
         folio_sampled_close(g_ptr_array_index(sampler->guests, i));
+    folio_sampled_host_close(&sampler->host);
+    sampler->host.tend_at = 0;
     if (sampler->common.source != NULL)
         sampler->common.source->klass->free(sampler->common.source);
     sampler->common.source = source;
@@ -63,36 +66,21 @@ replace_source(FolioSampler *sampler, FolioSource *source, const FolioSamplerSet
     sampler->turn_ends = 0;
 }
 
-/* The first number from which on n blocks are free. */
-static guint
-find_room(const FolioSampler *sampler, guint n)
-{
-    guint first = 0;
-    guint i = 0;
-
-    while (i < sampler->guests->len) {
-        const FolioSampled *guest = g_ptr_array_index(sampler->guests, i);
-        const gboolean overlaps =
-            first < guest->first_block + guest->n_blocks && guest->first_block < first + n;
-
-        if (overlaps)
-            first = guest->first_block + guest->n_blocks;
-        i = overlaps ? 0 : i + 1;
-    }
-    return first;
-}
-
 static void
 drop_guest(FolioSampler *sampler, guint index)
 {
-    folio_sampled_close(g_ptr_array_index(sampler->guests, index));
+    FolioSampled *guest = g_ptr_array_index(sampler->guests, index);
+
+    folio_sampled_close(guest);
+    folio_block_space_give_back(sampler->common.space, guest);
     g_ptr_array_remove_index(sampler->guests, index);
 }
 
 static void
 admit(FolioSampler *sampler, FolioSampled *guest)
 {
-    guest->first_block = find_room(sampler, guest->n_blocks);
+    guest->numbered =
+        folio_block_space_take(sampler->common.space, guest, guest->n_blocks, &guest->first_block);
     guest->turn = TRUE;
     g_ptr_array_add(sampler->guests, guest);
 }
@@ -154,6 +142,52 @@ drop_removed(FolioSampler *sampler)
 /* In the thread: turns. A turn is a window, so that no window has gaps in it. */
 
 static void
+add_turn(FolioSampler *sampler, guint64 id, double cost)
+{
+    const FolioDutySession session = { .id = id, .cost = cost };
+
+    g_array_append_val(sampler->turns, session);
+}
+
+static void
+list_turns(FolioSampler *sampler)
+{
+    g_array_set_size(sampler->turns, 0);
+    if (sampler->host.stream != NULL)
+        add_turn(sampler, 0, sampler->host.share);
+    for (guint i = 0; i < sampler->guests->len; i++) {
+        const FolioSampled *guest = g_ptr_array_index(sampler->guests, i);
+
+        if (guest->stream != NULL && !guest->paused)
+            add_turn(sampler, guest->id, guest->share);
+    }
+}
+
+static void
+give_turn(FolioSampled *guest, gboolean turn)
+{
+    if (guest->turn != turn)
+        guest->tend_at = 0;
+    guest->turn = turn;
+}
+
+static void
+give_turns(FolioSampler *sampler)
+{
+    for (guint i = 0, t = 0; i < sampler->guests->len; i++) {
+        FolioSampled *guest = g_ptr_array_index(sampler->guests, i);
+
+        if (guest->hosted) {
+            give_turn(guest, sampler->host.turn);
+        } else if (t < sampler->turns->len &&
+                   g_array_index(sampler->turns, FolioDutySession, t).id == guest->id) {
+            give_turn(guest, g_array_index(sampler->turns, FolioDutySession, t).on);
+            t++;
+        }
+    }
+}
+
+static void
 share_out_turns(FolioSampler *sampler, gint64 now)
 {
     const FolioSamplerSettings *settings = &sampler->common.settings;
@@ -161,27 +195,12 @@ share_out_turns(FolioSampler *sampler, gint64 now)
     if (sampler->common.source == NULL || now < sampler->turn_ends)
         return;
     sampler->turn_ends = now + settings->epoch_msec * (gint64) 1000 * FOLIO_EPOCHS;
-    g_array_set_size(sampler->turns, 0);
-    for (guint i = 0; i < sampler->guests->len; i++) {
-        const FolioSampled *guest = g_ptr_array_index(sampler->guests, i);
-        const FolioDutySession session = { .id = guest->id, .cost = guest->share };
-
-        if (guest->session != NULL && !guest->paused)
-            g_array_append_val(sampler->turns, session);
-    }
+    list_turns(sampler);
     folio_duty_next(&sampler->duty, settings->cpu_share,
                     (FolioDutySession *) (gpointer) sampler->turns->data, sampler->turns->len);
-    for (guint i = 0, t = 0; i < sampler->guests->len && t < sampler->turns->len; i++) {
-        FolioSampled *guest = g_ptr_array_index(sampler->guests, i);
-        const FolioDutySession *session = &g_array_index(sampler->turns, FolioDutySession, t);
-
-        if (guest->id != session->id)
-            continue;
-        if (guest->turn != session->on)
-            guest->tend_at = 0;
-        guest->turn = session->on;
-        t++;
-    }
+    if (sampler->host.stream != NULL)
+        sampler->host.turn = g_array_index(sampler->turns, FolioDutySession, 0).on;
+    give_turns(sampler);
 }
 
 /* In the thread: rounds */
@@ -218,6 +237,8 @@ prepare_poll(FolioSampler *sampler)
 
     g_array_set_size(sampler->fds, 0);
     g_array_append_val(sampler->fds, fd);
+    fd.fd = folio_sampled_host_get_fd(&sampler->host);
+    g_array_append_val(sampler->fds, fd);
     for (guint i = 0; i < sampler->guests->len; i++) {
         fd.fd = folio_sampled_get_fd(g_ptr_array_index(sampler->guests, i));
         g_array_append_val(sampler->fds, fd);
@@ -239,6 +260,7 @@ sleep_until(FolioSampler *sampler, gint64 due)
         return;
 }
 
+/* Of descriptor 0, the host's, and those of the guests behind it. */
 static gboolean
 is_readable(const FolioSampler *sampler, guint index)
 {
@@ -259,15 +281,18 @@ count_enabled(const FolioSampler *sampler)
 static gint64
 serve_all(FolioSampler *sampler)
 {
-    gint64 due = G_MAXINT64;
+    gint64 due;
 
+    sampler->common.round_at = g_get_monotonic_time();
     sampler->common.n_enabled = count_enabled(sampler);
+    due = folio_sampled_host_serve(&sampler->host, sampler->guests, sampler->common.round_at,
+                                   is_readable(sampler, 0));
     for (guint i = 0; i < sampler->guests->len; i++) {
         FolioSampled *guest = g_ptr_array_index(sampler->guests, i);
         gboolean changed = FALSE;
 
-        due = MIN(due, folio_sampled_serve(guest, g_get_monotonic_time(), is_readable(sampler, i),
-                                           &changed));
+        due = MIN(due, folio_sampled_serve(guest, g_get_monotonic_time(),
+                                           is_readable(sampler, i + 1), &changed));
         if (changed)
             tell(guest);
     }
@@ -307,6 +332,9 @@ folio_sampler_new(const char *proc_root)
     sampler->turns = g_array_new(FALSE, FALSE, sizeof(FolioDutySession));
     sampler->common.settings = (FolioSamplerSettings){ .cpu_share = 0.01, .epoch_msec = 5000 };
     sampler->common.map = folio_frame_map_new();
+    sampler->common.space = folio_block_space_new();
+    sampler->common.host = &sampler->host;
+    sampler->host.common = &sampler->common;
     sampler->common.lock = &sampler->lock;
     sampler->common.kpageflags_fd = folio_file_open(AT_FDCWD, path, O_RDONLY, NULL);
     sampler->thread = g_thread_new("sampler", run, sampler);
@@ -327,6 +355,7 @@ folio_sampler_free(FolioSampler *sampler)
     g_array_unref(sampler->fds);
     g_array_unref(sampler->turns);
     folio_frame_map_free(sampler->common.map);
+    folio_block_space_free(sampler->common.space);
     if (sampler->common.kpageflags_fd >= 0)
         close(sampler->common.kpageflags_fd);
     close(sampler->wake_fd);
@@ -340,7 +369,7 @@ folio_sampler_configure(FolioSampler *sampler, FolioSource *source,
 {
     FolioSource *unused;
 
-    g_return_if_fail(source == NULL || (source->klass->evidence && !source->whole_host));
+    g_return_if_fail(source == NULL || source->klass->evidence);
     g_mutex_lock(&sampler->lock);
     unused = sampler->next_source;
     sampler->next_source = source;
@@ -350,6 +379,14 @@ folio_sampler_configure(FolioSampler *sampler, FolioSource *source,
     if (unused != NULL)
         unused->klass->free(unused);
     wake(sampler);
+}
+
+void
+folio_sampler_get_host_figures(FolioSampler *sampler, FolioSamplingHostFigures *figures)
+{
+    g_mutex_lock(&sampler->lock);
+    *figures = sampler->host.figures;
+    g_mutex_unlock(&sampler->lock);
 }
 
 gboolean

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The thread that samples: it drains the sessions of all guests, maps what comes to their blocks,
- * ends epochs and windows by time, and leaves figures and verdicts where the main loop finds them.
+/* The thread that samples: it drains the sessions of all guests, or the one of the host, maps what
+ * comes to the guests' blocks, ends epochs and windows by time, and leaves figures and verdicts
+ * where the main loop finds them.
  *
  * All functions are for one other thread, the main loop's, and none of them waits for more than the
  * copying of figures; folio_sampler_free waits for the thread to end. */
@@ -27,26 +28,51 @@ typedef enum {
     FOLIO_SAMPLING_ENDED,  /* the process has ended */
 } FolioSamplingState;
 
+#define FOLIO_SAMPLING_ERROR_BYTES 256
+
 /* Counters are monotonic for as long as the guest is with the sampler. */
 typedef struct {
     FolioSamplingState state;
-    const char *source;   /* "spe", "perf"; "none" */
-    char error[256];      /* UTF-8; with ON: why some threads are not sampled; "" */
-    guint64 samples;      /* that fell into the guest's RAM */
-    guint64 unmapped;     /* that fell elsewhere: on frames that were not known to be the guest's */
-    guint64 guest_made;   /* of all samples, those known to be of guest code */
-    guint64 lost;         /* records, and AUX buffers with a gap, a collision or an early end */
-    guint64 without_pa;   /* records that had no usable physical address */
-    guint64 cpu_nsec;     /* of draining and mapping */
+    const char *source; /* "spe", "perf"; "none" */
+    gboolean by_host;   /* by the one session of the host, not by one of its process */
+    char error[FOLIO_SAMPLING_ERROR_BYTES]; /* UTF-8; with ON: why some threads (by_host: CPUs) are
+                                             * not sampled; "" */
+    guint64 samples;                        /* that fell into the guest's RAM */
+    guint64 unmapped;     /* of its process, that fell elsewhere: on frames that were not known to
+                           * be the guest's; the host's are the host's */
+    guint64 guest_made;   /* of samples, those known to be of guest code */
+    guint64 lost;         /* records, and AUX buffers with a gap, a collision or an early end; by
+                           * host: of all guests together, nobody can tell whose */
+    guint64 without_pa;   /* records that had no usable physical address; not by host */
+    guint64 cpu_nsec;     /* of draining and mapping; by host: a share, by its samples */
     guint64 refresh_nsec; /* of the last pass over the page tables */
     guint64 period;       /* in force; 0: none */
-    guint threads;        /* sampled now */
+    guint threads;        /* sampled now; by host: there are */
     guint unsampled;      /* threads that should be and are not */
     guint32 windows;      /* ended */
     guint epoch;          /* of the present window, 0 to 9 */
     guint64 window_usec;  /* length of the last window as it was; 0: none has ended */
     guint64 bytes[FOLIO_VERDICT_DENSE + 1]; /* of RAM, by verdict; all 0 before the first window */
 } FolioSamplingFigures;
+
+/* Of the thread as a whole. Counters are monotonic; but for the first, they and the error are of
+ * the session of the host, and 0 while guests are sampled by process. */
+typedef struct {
+    guint threads; /* of all guests' processes, as of at most five seconds ago */
+    gboolean by_host;
+    FolioSamplingState state;
+    char error[FOLIO_SAMPLING_ERROR_BYTES]; /* as of a guest */
+    guint64 samples;                        /* all */
+    guint64 guest_made;                     /* of these, known to be of guest code */
+    guint64 unmapped; /* on frames that were not known to be any guest's: the host's own */
+    guint64 aside;    /* in the RAM of a guest that stood still */
+    guint64 lost;     /* as of a guest */
+    guint64 without_pa;
+    guint64 cpu_nsec; /* of draining and mapping */
+    guint64 period;   /* in force; 0: none */
+    guint cpus;       /* sampled now */
+    guint unsampled;  /* that should be and are not */
+} FolioSamplingHostFigures;
 
 typedef struct _FolioSampler FolioSampler;
 
@@ -65,10 +91,13 @@ void folio_sampler_free(FolioSampler *sampler);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioSampler, folio_sampler_free)
 
-/* Takes the source, of evidence and by process; NULL: none. Sessions of the one before are closed
- * first. What is known of the blocks stays. */
+/* Takes the source, of evidence; NULL: none. One of the whole host feeds all guests by one session.
+ * Sessions of the one before are closed first. What is known of the blocks stays. */
 void folio_sampler_configure(FolioSampler *sampler, FolioSource *source,
                              const FolioSamplerSettings *settings);
+
+/* As of at most a second ago. */
+void folio_sampler_get_host_figures(FolioSampler *sampler, FolioSamplingHostFigures *figures);
 
 /* Has the thread done a round since the last call? Bids it do one. TRUE the first time. */
 gboolean folio_sampler_has_progressed(FolioSampler *sampler);

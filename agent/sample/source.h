@@ -39,6 +39,7 @@ typedef struct {
     guint64 truncated;     /* AUX buffers that filled up (SPE) */
     guint64 partial;       /* AUX buffers with a gap in them */
     guint64 collisions;    /* AUX buffers in which samples collided */
+    guint64 damaged;       /* AUX buffers of which any of the three is true */
     guint64 garbage;       /* bytes that could not be decoded */
     guint64 restarts;      /* times that a stopped event was enabled again */
     guint64 cpu_nsec;      /* thread time spent in draining, the sink's included */
