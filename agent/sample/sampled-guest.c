@@ -355,11 +355,10 @@ wants_pass(const FolioSampled *guest, gint64 now)
 {
     const FolioSamplerSettings *settings = &guest->common->settings;
     const double share = settings->cpu_share / MAX(guest->common->n_enabled, 1);
-    const FolioStream *stream = stream_of(guest);
 
     if (guest->table->epoch == FOLIO_EPOCHS - 1)
         return now >= guest->pass_not_before;
-    return stream->n_waiting[0] + stream->n_waiting[1] > 0 &&
+    return folio_stream_has_waiting(stream_of(guest)) &&
            (double) guest->now.refresh_nsec < share * settings->epoch_msec * 1e6;
 }
 

@@ -186,6 +186,7 @@ folio_sampled_host_serve(FolioSampledHost *host, const GPtrArray *guests, gint64
     const gboolean wanted = source != NULL && source->whole_host && guests->len > 0;
     const gboolean was_open = host->stream != NULL;
     const gboolean tending = now >= host->tend_at;
+    const GError *failure = host->failure;
     GError *error = NULL;
 
     if (!wanted)
@@ -194,7 +195,7 @@ folio_sampled_host_serve(FolioSampledHost *host, const GPtrArray *guests, gint64
         open_host(host, guests, now);
     if (host->stream != NULL && !serve_stream(host, guests, now, readable, &error))
         fail(host, guests, now, error);
-    if (tending || was_open != (host->stream != NULL))
+    if (tending || was_open != (host->stream != NULL) || failure != host->failure)
         publish(host, guests);
     if (host->stream != NULL)
         return MIN(host->tend_at, host->tick_at);

@@ -249,7 +249,8 @@ prepare_poll(FolioSampler *sampler)
 static void
 sleep_until(FolioSampler *sampler, gint64 due)
 {
-    const gint64 left = due == G_MAXINT64 ? -1 : MAX(due - g_get_monotonic_time(), 0);
+    const gint64 now = g_get_monotonic_time();
+    const gint64 left = due == G_MAXINT64 ? -1 : MAX(due - now, 0);
     struct pollfd *fds;
     guint64 woken;
 
@@ -290,9 +291,10 @@ serve_all(FolioSampler *sampler)
     for (guint i = 0; i < sampler->guests->len; i++) {
         FolioSampled *guest = g_ptr_array_index(sampler->guests, i);
         gboolean changed = FALSE;
+        const gint64 guest_due = folio_sampled_serve(guest, g_get_monotonic_time(),
+                                                     is_readable(sampler, i + 1), &changed);
 
-        due = MIN(due, folio_sampled_serve(guest, g_get_monotonic_time(),
-                                           is_readable(sampler, i + 1), &changed));
+        due = MIN(due, guest_due);
         if (changed)
             tell(guest);
     }

@@ -81,7 +81,7 @@ take_samples(const FolioSample *samples, gsize n, gpointer user_data)
 void
 folio_stream_settle(FolioStream *stream)
 {
-    for (guint age = 0; age < 2; age++) {
+    for (guint age = 0; age < FOLIO_STREAM_AGES; age++) {
         guint n = 0;
 
         for (guint i = 0; i < stream->n_waiting[age]; i++) {
@@ -97,11 +97,28 @@ folio_stream_settle(FolioStream *stream)
 void
 folio_stream_give_up(FolioStream *stream, gboolean all)
 {
-    stream->unmapped += stream->n_waiting[1] + (all ? stream->n_waiting[0] : 0);
-    stream->n_waiting[1] = all ? 0 : stream->n_waiting[0];
-    stream->n_waiting[0] = 0;
-    memcpy(stream->waiting[1], stream->waiting[0],
-           stream->n_waiting[1] * sizeof stream->waiting[1][0]);
+    guint *n = stream->n_waiting;
+
+    for (guint age = FOLIO_STREAM_AGES; age > 0; age--) {
+        if (all || age == FOLIO_STREAM_AGES) {
+            stream->unmapped += n[age - 1];
+        } else {
+            n[age] = n[age - 1];
+            memcpy(stream->waiting[age], stream->waiting[age - 1],
+                   n[age] * sizeof stream->waiting[age][0]);
+        }
+        n[age - 1] = 0;
+    }
+}
+
+gboolean
+folio_stream_has_waiting(const FolioStream *stream)
+{
+    guint n = 0;
+
+    for (guint age = 0; age < FOLIO_STREAM_AGES; age++)
+        n += stream->n_waiting[age];
+    return n > 0;
 }
 
 /* The session */

@@ -8,9 +8,10 @@
 #include "sample/period.h"
 #include "sample/sampler.h"
 
-/* Samples whose frames were not known are kept until page tables have been read again, so many of
- * them, twice. */
+/* Samples whose frames were not known are kept until page tables have been read again: so many of
+ * them for each epoch, for as many epochs as a guest's first one may last with the one after it. */
 #define FOLIO_STREAM_WAITING 4096
+#define FOLIO_STREAM_AGES    3
 
 /* What cannot be opened is tried again after so many seconds, at first and at last. */
 #define FOLIO_RETRY_FIRST_SEC 1
@@ -56,8 +57,8 @@ typedef struct {
     gint64 drained_at; /* when the last drain began */
     gint64 tended_at, follow_at;
     guint64 unmapped, aside;
-    guint n_waiting[2];                       /* young, old */
-    guint64 waiting[2][FOLIO_STREAM_WAITING]; /* frame << 1 | by guest code */
+    guint n_waiting[FOLIO_STREAM_AGES];                       /* youngest first */
+    guint64 waiting[FOLIO_STREAM_AGES][FOLIO_STREAM_WAITING]; /* frame << 1 | by guest code */
 } FolioStream;
 
 /* Opens a session of common->source, of the guest's process or of the host. It is disabled. */
@@ -79,8 +80,10 @@ void folio_stream_enable(FolioStream *stream, gboolean enabled);
 /* Page tables have been read: what waits and is known now goes to its guest. */
 void folio_stream_settle(FolioStream *stream);
 
-/* Nothing that waits can be known any more: of all, or of what was there at the last call. */
+/* All that waits, or only what has waited for FOLIO_STREAM_AGES of these calls, is unmapped. */
 void folio_stream_give_up(FolioStream *stream, gboolean all);
+
+gboolean folio_stream_has_waiting(const FolioStream *stream);
 
 void folio_stream_add_totals(const FolioStream *stream, FolioStreamTotals *totals);
 

@@ -21,6 +21,8 @@ typedef struct {
     gboolean broken; /* drains fail */
     gboolean stuck;  /* drains wait for the lock of stuck_lock */
     GMutex stuck_lock;
+    gboolean held;     /* nothing is handed over; atomic, as is the next */
+    guint held_drains; /* drains that were held since */
     FolioSourceCounters counters;
     guint64 cpu_a_drain;
     guint opened, closed;
@@ -81,7 +83,9 @@ player_drain(FolioSourceSession *base, FolioSampleSink sink, gpointer user_data,
         g_mutex_unlock(&player->stuck_lock);
     }
     g_mutex_lock(&player->lock);
-    if (((PlayerSession *) base)->enabled) {
+    if (g_atomic_int_get(&player->held)) {
+        g_atomic_int_inc(&player->held_drains);
+    } else if (((PlayerSession *) base)->enabled) {
         hand_over(player, sink, user_data);
         player->counters.samples += player->n_samples;
         player->n_samples = 0;
