@@ -32,6 +32,13 @@ static const char *const source_tokens[] = {
     NULL,
 };
 
+static const char *const sample_by_tokens[] = {
+    [FOLIO_SAMPLE_BY_AUTO] = "auto",
+    [FOLIO_SAMPLE_BY_PROCESS] = "process",
+    [FOLIO_SAMPLE_BY_HOST] = "host",
+    NULL,
+};
+
 /* Modes of versions that act; here they are refused in words of their own. */
 static const char *const acting_modes[] = { "split", "collapse", "adaptive", NULL };
 
@@ -187,6 +194,17 @@ set_source(FolioConfig *config, const char *value)
     return NULL;
 }
 
+static char *
+set_sample_by(FolioConfig *config, const char *value)
+{
+    int found = find_token(sample_by_tokens, value);
+
+    if (found < 0)
+        return not_allowed(value, sample_by_tokens);
+    config->sampling.sample_by = (FolioSampleBy) found;
+    return NULL;
+}
+
 /* A number with an optional 0x in front, and nothing else. */
 static gboolean
 parse_number(const char *text, guint64 max, guint64 *number)
@@ -258,8 +276,9 @@ folio_sampling_config_equal(const FolioSamplingConfig *a, const FolioSamplingCon
     gboolean same_event = a->minor_faults == b->minor_faults && a->event_type == b->event_type &&
                           a->event_config == b->event_config;
 
-    return a->source == b->source && same_event && a->epoch_msec == b->epoch_msec &&
-           a->cpu_share <= b->cpu_share && a->cpu_share >= b->cpu_share;
+    return a->source == b->source && a->sample_by == b->sample_by && same_event &&
+           a->epoch_msec == b->epoch_msec && a->cpu_share <= b->cpu_share &&
+           a->cpu_share >= b->cpu_share;
 }
 
 /* data/foliod.conf says the same to people. A value that is empty stands for the fallback. */
@@ -275,6 +294,7 @@ static const struct {
     { "Guests", "Scan", set_scan, "auto" },
     { "Sampling", "Source", set_source, "auto" },
     { "Sampling", "PerfEvent", set_perf_event, "minor-faults" },
+    { "Sampling", "SampleBy", set_sample_by, "auto" },
     { "Sampling", "CpuShare", set_cpu_share, "1%" },
     { "Sampling", "EpochSeconds", set_epoch_seconds, "5" },
 };

@@ -22,9 +22,16 @@ typedef enum {
     FOLIO_SOURCE_NONE,
 } FolioSourceChoice;
 
+typedef enum {
+    FOLIO_SAMPLE_BY_AUTO, /* by process until guests have very many threads */
+    FOLIO_SAMPLE_BY_PROCESS,
+    FOLIO_SAMPLE_BY_HOST,
+} FolioSampleBy;
+
 /* [Sampling] */
 typedef struct {
     FolioSourceChoice source; /* Source=auto|spe|perf|none */
+    FolioSampleBy sample_by;  /* SampleBy=auto|process|host */
     gboolean minor_faults;    /* PerfEvent=minor-faults; else TYPE:CONFIG: */
     guint32 event_type;       /* of perf_event_attr */
     guint64 event_config;

@@ -102,6 +102,8 @@ look_at_ram(const FolioLookRequest *request, FolioLook *look)
         look_failed(look, reason, error);
         return;
     }
+    if (request->nominate)
+        folio_nomination_take(&look->nomination, ram, look->process);
     look->ram = g_steal_pointer(&ram);
 }
 
@@ -118,13 +120,15 @@ folio_look_at_guest(const FolioLookRequest *request)
 }
 
 FolioMeasurement *
-folio_measurement_new(const FolioGuestRam *ram, FolioProcess *process, FolioScan scan)
+folio_measurement_new(const FolioGuestRam *ram, FolioProcess *process, FolioScan scan,
+                      gboolean nominate)
 {
     FolioMeasurement *measurement = g_new0(FolioMeasurement, 1);
 
     measurement->ram = folio_guest_ram_copy(ram);
     measurement->process = folio_process_ref(process);
     measurement->scan = scan;
+    measurement->nominate = nominate;
     return measurement;
 }
 
@@ -144,6 +148,8 @@ folio_measurement_run(FolioMeasurement *measurement)
     gboolean measured =
         folio_guest_ram_measure(measurement->ram, measurement->process, measurement->scan, NULL);
 
+    if (measured && measurement->nominate)
+        folio_nomination_take(&measurement->nomination, measurement->ram, measurement->process);
     measurement->cost_usec = thread_cpu_usec() - start;
     return measured;
 }

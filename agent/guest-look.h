@@ -4,6 +4,7 @@
 #pragma once
 
 #include "memory/guest-ram.h"
+#include "nomination.h"
 #include "virt/connection.h"
 #include "virt/domain-xml.h"
 
@@ -13,17 +14,19 @@ typedef struct {
     char *proc_root;
     char *sys_root;
     FolioScan scan;
+    gboolean nominate; /* nobody samples the guest */
 } FolioLookRequest;
 
 void folio_look_request_free(FolioLookRequest *request);
 
 /* What was found, as far as the look came. */
 typedef struct {
-    FolioDomainXml *xml;   /* NULL: reason is BAD_XML */
-    FolioProcess *process; /* NULL: reason says why */
-    FolioGuestRam *ram;    /* located and measured; NULL: reason says why */
-    FolioReason reason;    /* NONE when all three are there */
-    char *detail;          /* what was seen, for people; "" */
+    FolioDomainXml *xml;        /* NULL: reason is BAD_XML */
+    FolioProcess *process;      /* NULL: reason says why */
+    FolioGuestRam *ram;         /* located and measured; NULL: reason says why */
+    FolioNomination nomination; /* if asked for, of the last measurement */
+    FolioReason reason;         /* NONE when all three are there */
+    char *detail;               /* what was seen, for people; "" */
 } FolioLook;
 
 /* Blocking: some dozen file reads and one measurement. Never fails: see reason. */
@@ -36,11 +39,13 @@ typedef struct {
     FolioGuestRam *ram; /* a copy, with the new figures once it was run */
     FolioProcess *process;
     FolioScan scan;
+    gboolean nominate;
+    FolioNomination nomination;
     gint64 cost_usec; /* CPU time that it took */
 } FolioMeasurement;
 
 FolioMeasurement *folio_measurement_new(const FolioGuestRam *ram, FolioProcess *process,
-                                        FolioScan scan);
+                                        FolioScan scan, gboolean nominate);
 
 /* Blocking. FALSE: the mappings are not as they were, or the process has ended. */
 gboolean folio_measurement_run(FolioMeasurement *measurement);

@@ -78,6 +78,16 @@ folio_guest_settings_free(FolioGuestSettings *settings)
     g_free(settings);
 }
 
+/* Nobody samples its accesses: then it is at least said what huge pages map. */
+static gboolean
+lacks_evidence(FolioGuest *guest)
+{
+    FolioSamplingFigures sampling;
+
+    folio_guest_sampling_get(guest->sampling, &sampling);
+    return sampling.state == FOLIO_SAMPLING_OFF || sampling.state == FOLIO_SAMPLING_FAILED;
+}
+
 /* State */
 
 static void
@@ -291,6 +301,7 @@ start_look(FolioGuest *guest)
     request->proc_root = g_strdup(guest->settings->proc_root);
     request->sys_root = g_strdup(guest->settings->sys_root);
     request->scan = guest->settings->scan;
+    request->nominate = lacks_evidence(guest);
 
     guest->looking = TRUE;
     task = g_task_new(guest, NULL, on_look_done, NULL);
@@ -365,6 +376,7 @@ on_measured(GObject *source, GAsyncResult *result, gpointer user_data)
     if (measured && look != NULL && look->process == measurement->process && look->ram != NULL) {
         folio_guest_ram_free(look->ram);
         look->ram = g_steal_pointer(&measurement->ram);
+        look->nomination = measurement->nomination;
         guest->measure_cost_usec = measurement->cost_usec;
     }
     /* Its mappings are not as they were: find them anew, and let the callers wait for that. */
@@ -380,9 +392,10 @@ start_measurement(FolioGuest *guest)
     g_autoptr(GTask) task = g_task_new(guest, NULL, on_measured, NULL);
 
     guest->measuring = TRUE;
-    g_task_set_task_data(
-        task, folio_measurement_new(guest->look->ram, guest->look->process, guest->settings->scan),
-        (GDestroyNotify) folio_measurement_free);
+    g_task_set_task_data(task,
+                         folio_measurement_new(guest->look->ram, guest->look->process,
+                                               guest->settings->scan, lacks_evidence(guest)),
+                         (GDestroyNotify) folio_measurement_free);
     g_task_run_in_thread(task, measure_in_thread);
 }
 
@@ -480,6 +493,16 @@ void
 folio_guest_get_sampling(FolioGuest *guest, FolioSamplingFigures *figures)
 {
     folio_guest_sampling_get(guest->sampling, figures);
+}
+
+FolioNomination
+folio_guest_get_nomination(FolioGuest *guest)
+{
+    const FolioNomination none = { 0 };
+
+    if (guest->state != FOLIO_GUEST_LOCATED || guest->look == NULL || !lacks_evidence(guest))
+        return none;
+    return guest->look->nomination;
 }
 
 void

@@ -56,6 +56,10 @@ const FolioGuestRam *folio_guest_get_ram(FolioGuest *guest);
 /* What sampling says of it, as of at most a second ago. */
 void folio_guest_get_sampling(FolioGuest *guest, FolioSamplingFigures *figures);
 
+/* What is nominated in place of verdicts; not known of a guest that is sampled or not served. As
+ * old as its RAM's figures. */
+FolioNomination folio_guest_get_nomination(FolioGuest *guest);
+
 /* Fills what the doctor wants to know; all of it borrowed, valid until the main loop runs again. */
 void folio_guest_describe(FolioGuest *guest, FolioDoctorGuest *description);
 

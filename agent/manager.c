@@ -413,6 +413,12 @@ folio_manager_get_connection_error(FolioManager *manager)
     return folio_connection_get_error(manager->connection);
 }
 
+FolioSampling *
+folio_manager_get_sampling(FolioManager *manager)
+{
+    return manager->sampling;
+}
+
 gboolean
 folio_manager_has_progressed(FolioManager *manager)
 {

@@ -49,6 +49,9 @@ const char *folio_manager_get_connection_error(FolioManager *manager);
 /* Tokens of folio_features_list; never NULL, empty until the probe of the start has ended. */
 const char *const *folio_manager_get_features(FolioManager *manager);
 
+/* Borrowed. */
+FolioSampling *folio_manager_get_sampling(FolioManager *manager);
+
 /* FALSE when the sampling thread has done nothing since the last call, which bade it do a round. */
 gboolean folio_manager_has_progressed(FolioManager *manager);
 

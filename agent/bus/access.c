@@ -21,6 +21,13 @@ static const FolioAccess rows[] = {
     { MANAGER, "Connected", VIEW, FOLIO_SCOPE_HOST },
     { MANAGER, "ConnectionError", VIEW, FOLIO_SCOPE_HOST },
     { MANAGER, "ConfigErrors", VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "Source", VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "SampledBy", VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "SamplingError", VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "SampledCpus", VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "HostSamples", VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "HostUnmappedSamples", VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "HostLostSamples", VIEW, FOLIO_SCOPE_HOST },
 
     { GUEST, "ListRam", HEAT, FOLIO_SCOPE_GUEST },
     { GUEST, FOLIO_ALL_PROPERTIES, VIEW, FOLIO_SCOPE_GUEST },
@@ -38,6 +45,7 @@ static const FolioAccess rows[] = {
     { GUEST, "HugeBytes", VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "SwappedBytes", VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "Source", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "SampledBy", VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "Coverage", VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "SparseBytes", VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "DenseBytes", VIEW, FOLIO_SCOPE_GUEST },
@@ -48,6 +56,8 @@ static const FolioAccess rows[] = {
     { GUEST, "LostSamples", VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "Windows", VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "WindowSeconds", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "NominatedRanges", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "NominatedBytes", VIEW, FOLIO_SCOPE_GUEST },
 };
 
 const FolioAccess *

@@ -179,6 +179,16 @@ get_source(FolioCall *call)
 }
 
 static GVariant *
+get_sampled_by(FolioCall *call)
+{
+    const FolioSamplingFigures figures = sampling_of(call);
+
+    if (g_str_equal(figures.source, "none"))
+        return g_variant_new_string("none");
+    return g_variant_new_string(figures.by_host ? "host" : "process");
+}
+
+static GVariant *
 get_coverage(FolioCall *call)
 {
     const FolioSamplingFigures figures = sampling_of(call);
@@ -242,6 +252,18 @@ get_window_seconds(FolioCall *call)
     return g_variant_new_uint64((usec + G_USEC_PER_SEC / 2) / G_USEC_PER_SEC);
 }
 
+static GVariant *
+get_nominated_ranges(FolioCall *call)
+{
+    return g_variant_new_uint32(folio_guest_get_nomination(call->guest).ranges);
+}
+
+static GVariant *
+get_nominated_bytes(FolioCall *call)
+{
+    return g_variant_new_uint64(folio_guest_get_nomination(call->guest).bytes);
+}
+
 static const FolioProperty properties[] = {
     { "Name", get_name },
     { "Uuid", get_uuid },
@@ -257,6 +279,7 @@ static const FolioProperty properties[] = {
     { "HugeBytes", get_huge_bytes },
     { "SwappedBytes", get_swapped_bytes },
     { "Source", get_source },
+    { "SampledBy", get_sampled_by },
     { "Coverage", get_coverage },
     { "SparseBytes", get_sparse_bytes },
     { "DenseBytes", get_dense_bytes },
@@ -267,6 +290,8 @@ static const FolioProperty properties[] = {
     { "LostSamples", get_lost_samples },
     { "Windows", get_windows },
     { "WindowSeconds", get_window_seconds },
+    { "NominatedRanges", get_nominated_ranges },
+    { "NominatedBytes", get_nominated_bytes },
 };
 
 static void

@@ -187,6 +187,68 @@ get_config_errors(FolioCall *call)
     return strings(folio_manager_get_config_errors(call->manager));
 }
 
+/* Sampling */
+
+static FolioSampling *
+sampling_of(FolioCall *call)
+{
+    return folio_manager_get_sampling(call->manager);
+}
+
+static FolioSamplingHostFigures
+host_of(FolioCall *call)
+{
+    FolioSamplingHostFigures figures;
+
+    folio_sampler_get_host_figures(folio_sampling_get_sampler(sampling_of(call)), &figures);
+    return figures;
+}
+
+static GVariant *
+get_source(FolioCall *call)
+{
+    return g_variant_new_string(folio_sampling_get_source(sampling_of(call)));
+}
+
+static GVariant *
+get_sampled_by(FolioCall *call)
+{
+    return g_variant_new_string(folio_sampling_get_sampled_by(sampling_of(call)));
+}
+
+static GVariant *
+get_sampling_error(FolioCall *call)
+{
+    const FolioSamplingHostFigures host = host_of(call);
+    const char *problem = folio_sampling_get_problem(sampling_of(call));
+
+    return folio_bus_string(*problem != '\0' ? problem : host.error);
+}
+
+static GVariant *
+get_sampled_cpus(FolioCall *call)
+{
+    return g_variant_new_uint32(host_of(call).cpus);
+}
+
+static GVariant *
+get_host_samples(FolioCall *call)
+{
+    return g_variant_new_uint64(host_of(call).samples);
+}
+
+static GVariant *
+get_host_unmapped_samples(FolioCall *call)
+{
+    return g_variant_new_uint64(host_of(call).unmapped);
+}
+
+static GVariant *
+get_host_lost_samples(FolioCall *call)
+{
+    return g_variant_new_uint64(host_of(call).lost);
+}
+
 static const FolioProperty properties[] = {
     { "Version", get_version },
     { "Features", get_features },
@@ -194,6 +256,13 @@ static const FolioProperty properties[] = {
     { "Connected", get_connected },
     { "ConnectionError", get_connection_error },
     { "ConfigErrors", get_config_errors },
+    { "Source", get_source },
+    { "SampledBy", get_sampled_by },
+    { "SamplingError", get_sampling_error },
+    { "SampledCpus", get_sampled_cpus },
+    { "HostSamples", get_host_samples },
+    { "HostUnmappedSamples", get_host_unmapped_samples },
+    { "HostLostSamples", get_host_lost_samples },
 };
 
 static const struct {

@@ -6,8 +6,9 @@
 #include <stdio.h>
 
 static const FolioColumn columns[] = {
-    { "NAME", FALSE },   { "UUID", FALSE }, { "STATE", FALSE }, { "RAM", TRUE },
-    { "PRESENT", TRUE }, { "HUGE", TRUE },  { "SPARSE", TRUE }, { "REASON", FALSE },
+    { "NAME", FALSE },  { "UUID", FALSE },     { "STATE", FALSE },
+    { "RAM", TRUE },    { "PRESENT", TRUE },   { "HUGE", TRUE },
+    { "SPARSE", TRUE }, { "NOMINATED", TRUE }, { "REASON", FALSE },
 };
 
 static void
@@ -21,6 +22,8 @@ add_guest(FolioTable *table, GVariant *guest)
     g_autofree char *percent = folio_format_percent(folio_dict_number(guest, "HugeBytes"), present);
     g_autofree char *sparse = folio_bytes_or_dash(folio_dict_number(guest, "SparseBytes"),
                                                   folio_dict_number(guest, "Windows") > 0);
+    g_autofree char *nominated = folio_bytes_or_dash(folio_dict_number(guest, "NominatedBytes"),
+                                                     folio_guest_is_nominated(guest));
 
     folio_table_add(table, FOLIO_COLOUR_NONE, folio_dict_string(guest, "Name"));
     folio_table_add(table, FOLIO_COLOUR_NONE, folio_dict_string(guest, "Uuid"));
@@ -29,6 +32,7 @@ add_guest(FolioTable *table, GVariant *guest)
     folio_table_add(table, FOLIO_COLOUR_NONE, present_text);
     folio_table_add(table, FOLIO_COLOUR_NONE, percent);
     folio_table_add(table, FOLIO_COLOUR_NONE, sparse);
+    folio_table_add(table, FOLIO_COLOUR_NONE, nominated);
     folio_table_add(table, FOLIO_COLOUR_NONE, folio_dict_string(guest, "Reason"));
 }
 

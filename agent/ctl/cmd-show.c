@@ -8,24 +8,37 @@
 #include <stdio.h>
 
 static void
+append_nominated(const FolioInvocation *invocation, GVariant *guest, GString *out)
+{
+    g_autofree char *text = folio_nominated(folio_dict_number(guest, "NominatedRanges"),
+                                            folio_dict_number(guest, "NominatedBytes"));
+
+    if (folio_guest_is_nominated(guest))
+        folio_append_field(invocation, out, "nominated", FOLIO_COLOUR_NONE, text);
+}
+
+static void
 append_sampling(const FolioInvocation *invocation, GVariant *guest, GString *out)
 {
     const char *source = folio_dict_string(guest, "Source");
+    gboolean by_host = g_str_equal(folio_dict_string(guest, "SampledBy"), "host");
     guint64 windows = folio_dict_number(guest, "Windows");
     g_autofree char *heat = folio_heat_totals(folio_dict_number(guest, "SparseBytes"),
                                               folio_dict_number(guest, "DenseBytes"),
                                               folio_dict_number(guest, "UndecidedBytes"),
                                               folio_dict_number(guest, "IdleBytes"), windows > 0);
     g_autofree char *samples = g_strdup_printf(
-        "%s, %s; %" G_GUINT64_FORMAT " in its RAM, %" G_GUINT64_FORMAT
-        " elsewhere, %" G_GUINT64_FORMAT " lost; %" G_GUINT64_FORMAT
+        "%s by %s, %s; %" G_GUINT64_FORMAT " in its RAM, %" G_GUINT64_FORMAT
+        " elsewhere, %" G_GUINT64_FORMAT " lost%s; %" G_GUINT64_FORMAT
         " windows, the last of %" G_GUINT64_FORMAT " s",
-        source, folio_dict_string(guest, "Coverage"), folio_dict_number(guest, "Samples"),
-        folio_dict_number(guest, "UnmappedSamples"), folio_dict_number(guest, "LostSamples"),
-        windows, folio_dict_number(guest, "WindowSeconds"));
+        source, folio_dict_string(guest, "SampledBy"), folio_dict_string(guest, "Coverage"),
+        folio_dict_number(guest, "Samples"), folio_dict_number(guest, "UnmappedSamples"),
+        folio_dict_number(guest, "LostSamples"), by_host ? " of all guests" : "", windows,
+        folio_dict_number(guest, "WindowSeconds"));
 
     if (g_str_equal(source, "none")) {
         folio_append_field(invocation, out, "samples", FOLIO_COLOUR_NONE, "none are taken");
+        append_nominated(invocation, guest, out);
         return;
     }
     folio_append_field(invocation, out, "samples", FOLIO_COLOUR_NONE, samples);

@@ -75,6 +75,47 @@ append_heat(const FolioInvocation *invocation, GPtrArray *guests, GString *out)
                        sampled ? text : "nothing is sampled");
 }
 
+/* Where samples come from, and by host what came. */
+static void
+append_samples(const FolioInvocation *invocation, GVariant *manager, GString *out)
+{
+    const char *source = folio_dict_string(manager, "Source");
+    const char *by = folio_dict_string(manager, "SampledBy");
+    const char *error = folio_dict_string(manager, "SamplingError");
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    if (g_str_equal(by, "none"))
+        g_string_append(text, "none are taken");
+    else
+        g_string_append_printf(text, "%s by %s", source, by);
+    if (g_str_equal(by, "host"))
+        g_string_append_printf(text,
+                               ", %" G_GUINT64_FORMAT " CPUs; %" G_GUINT64_FORMAT
+                               ", %" G_GUINT64_FORMAT " of no guest, %" G_GUINT64_FORMAT " lost",
+                               folio_dict_number(manager, "SampledCpus"),
+                               folio_dict_number(manager, "HostSamples"),
+                               folio_dict_number(manager, "HostUnmappedSamples"),
+                               folio_dict_number(manager, "HostLostSamples"));
+    if (*error != '\0')
+        g_string_append_printf(text, ": %s", error);
+    folio_append_field(invocation, out, "samples",
+                       *error != '\0' ? FOLIO_COLOUR_YELLOW : FOLIO_COLOUR_NONE, text->str);
+}
+
+/* Of the guests that nothing samples. */
+static void
+append_nominated(const FolioInvocation *invocation, GPtrArray *guests, GString *out)
+{
+    g_autofree char *text =
+        folio_nominated(sum(guests, "NominatedRanges"), sum(guests, "NominatedBytes"));
+    gboolean any = FALSE;
+
+    for (guint i = 0; i < guests->len; i++)
+        any = any || folio_guest_is_nominated(guests->pdata[i]);
+    if (any)
+        folio_append_field(invocation, out, "nominated", FOLIO_COLOUR_NONE, text);
+}
+
 static void
 append_features(const FolioInvocation *invocation, GVariant *manager, GString *out)
 {
@@ -169,7 +210,9 @@ folio_cmd_status(const FolioInvocation *invocation, GError **error)
     append_libvirt(invocation, manager, out);
     append_guests(invocation, guests, out);
     append_ram(invocation, guests, out);
+    append_samples(invocation, manager, out);
     append_heat(invocation, guests, out);
+    append_nominated(invocation, guests, out);
     append_features(invocation, manager, out);
     append_config(invocation, manager, out);
     append_not_located(invocation, guests, out);

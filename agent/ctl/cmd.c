@@ -59,6 +59,22 @@ folio_heat_totals(guint64 sparse, guint64 dense, guint64 undecided, guint64 idle
 }
 
 char *
+folio_nominated(guint64 ranges, guint64 bytes)
+{
+    g_autofree char *text = folio_format_bytes(bytes);
+
+    return g_strdup_printf("%" G_GUINT64_FORMAT " range%s, %s huge, not judged", ranges,
+                           ranges == 1 ? "" : "s", text);
+}
+
+gboolean
+folio_guest_is_nominated(GVariant *guest)
+{
+    return g_str_equal(folio_dict_string(guest, "Source"), "none") &&
+           g_str_equal(folio_dict_string(guest, "State"), "located");
+}
+
+char *
 folio_ram_totals(guint64 ram, guint64 present, guint64 huge, guint64 swapped)
 {
     g_autofree char *ram_text = folio_format_bytes(ram);

@@ -66,5 +66,11 @@ char *folio_bytes_or_dash(guint64 bytes, gboolean known);
 char *folio_heat_totals(guint64 sparse, guint64 dense, guint64 undecided, guint64 idle,
                         gboolean known);
 
+/* "3 ranges, 512 MiB huge, not judged". */
+char *folio_nominated(guint64 ranges, guint64 bytes);
+
+/* Is it told what is nominated of the guest? */
+gboolean folio_guest_is_nominated(GVariant *guest);
+
 /* "4 GiB, 3.9 GiB present, 3.8 GiB huge (97%)" and, when there is some, "8 MiB swapped". */
 char *folio_ram_totals(guint64 ram, guint64 present, guint64 huge, guint64 swapped);

@@ -117,8 +117,10 @@ static void
 add_sampling(JsonBuilder *builder, GVariant *guest)
 {
     guint64 windows = folio_dict_number(guest, "Windows");
+    gboolean nominated = folio_guest_is_nominated(guest);
 
     add_string(builder, "source", folio_dict_string(guest, "Source"));
+    add_string(builder, "sampled_by", folio_dict_string(guest, "SampledBy"));
     add_string(builder, "coverage", folio_dict_string(guest, "Coverage"));
     add_known(builder, "sparse_bytes", folio_dict_number(guest, "SparseBytes"), windows > 0);
     add_known(builder, "dense_bytes", folio_dict_number(guest, "DenseBytes"), windows > 0);
@@ -129,6 +131,8 @@ add_sampling(JsonBuilder *builder, GVariant *guest)
     add_number(builder, "lost_samples", folio_dict_number(guest, "LostSamples"));
     add_number(builder, "windows", windows);
     add_known(builder, "window_seconds", folio_dict_number(guest, "WindowSeconds"), windows > 0);
+    add_known(builder, "nominated_ranges", folio_dict_number(guest, "NominatedRanges"), nominated);
+    add_known(builder, "nominated_bytes", folio_dict_number(guest, "NominatedBytes"), nominated);
 }
 
 static void
@@ -181,6 +185,22 @@ add_guests_by_state(JsonBuilder *builder, GPtrArray *guests)
     json_builder_add_value(builder, json_node_init_object(node, states));
 }
 
+static void
+add_host_sampling(JsonBuilder *builder, GVariant *manager)
+{
+    const char *by = folio_dict_string(manager, "SampledBy");
+    gboolean by_host = g_str_equal(by, "host");
+
+    add_string(builder, "source", folio_dict_string(manager, "Source"));
+    add_string(builder, "sampled_by", by);
+    add_string(builder, "sampling_error", folio_dict_string(manager, "SamplingError"));
+    add_known(builder, "sampled_cpus", folio_dict_number(manager, "SampledCpus"), by_host);
+    add_known(builder, "host_samples", folio_dict_number(manager, "HostSamples"), by_host);
+    add_known(builder, "host_unmapped_samples", folio_dict_number(manager, "HostUnmappedSamples"),
+              by_host);
+    add_known(builder, "host_lost_samples", folio_dict_number(manager, "HostLostSamples"), by_host);
+}
+
 char *
 folio_json_status(GVariant *manager, GPtrArray *guests)
 {
@@ -192,6 +212,7 @@ folio_json_status(GVariant *manager, GPtrArray *guests)
     add_string(builder, "connection_error", folio_dict_string(manager, "ConnectionError"));
     add_strings(builder, "features", manager, "Features");
     add_strings(builder, "config_errors", manager, "ConfigErrors");
+    add_host_sampling(builder, manager);
     add_guests_by_state(builder, guests);
     add_sum(builder, "ram_bytes", guests, "RamBytes");
     add_sum(builder, "present_bytes", guests, "PresentBytes");
@@ -201,6 +222,8 @@ folio_json_status(GVariant *manager, GPtrArray *guests)
     add_sum(builder, "dense_bytes", guests, "DenseBytes");
     add_sum(builder, "undecided_bytes", guests, "UndecidedBytes");
     add_sum(builder, "idle_bytes", guests, "IdleBytes");
+    add_sum(builder, "nominated_ranges", guests, "NominatedRanges");
+    add_sum(builder, "nominated_bytes", guests, "NominatedBytes");
     json_builder_set_member_name(builder, "not_located");
     json_builder_begin_array(builder);
     for (guint i = 0; i < guests->len; i++) {

@@ -136,6 +136,7 @@ fail(FolioSampled *guest, gint64 now, const GError *error, gboolean *changed)
     folio_sampled_close(guest);
     guest->retry_sec = CLAMP(guest->retry_sec * 2, FOLIO_RETRY_FIRST_SEC, FOLIO_RETRY_LAST_SEC);
     guest->retry_at = ended ? G_MAXINT64 : now + guest->retry_sec * G_USEC_PER_SEC;
+    guest->now.source = "none";
     set_state(guest, ended ? FOLIO_SAMPLING_ENDED : FOLIO_SAMPLING_FAILED, error, changed);
     publish(guest);
 }
@@ -410,7 +411,6 @@ has_nothing_to_open(FolioSampled *guest, gboolean *changed)
 
     if (common->source == NULL) {
         set_state(guest, FOLIO_SAMPLING_OFF, NULL, changed);
-        guest->now.source = "none";
     } else if (common->source->whole_host && common->host->stream == NULL) {
         set_state(guest,
                   common->host->failure != NULL ? FOLIO_SAMPLING_FAILED : FOLIO_SAMPLING_STARTING,
@@ -418,6 +418,7 @@ has_nothing_to_open(FolioSampled *guest, gboolean *changed)
     } else {
         return FALSE;
     }
+    guest->now.source = "none";
     publish(guest);
     return TRUE;
 }

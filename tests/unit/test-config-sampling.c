@@ -40,6 +40,7 @@ test_refused(void **state)
         const char *part; /* of what is said */
     } cases[] = {
         { "Source", "ibs", "allowed are auto, spe, perf, none" },
+        { "SampleBy", "cpu", "allowed are auto, process, host" },
         { "PerfEvent", "faults", "neither minor-faults nor TYPE:CONFIG" },
         { "PerfEvent", "11", "neither minor-faults nor TYPE:CONFIG" },
         { "PerfEvent", "4294967296:1", "neither" },
@@ -79,6 +80,7 @@ test_values(void **state)
     g_autoptr(FolioConfig) epoch = load_well("EpochSeconds", "0.2");
 
     assert_int_equal(none->sampling.source, FOLIO_SOURCE_AUTO);
+    assert_int_equal(none->sampling.sample_by, FOLIO_SAMPLE_BY_AUTO);
     assert_true(none->sampling.minor_faults);
     assert_int_equal(none->sampling.epoch_msec, 5000);
     assert_int_equal(none->sampling.cpu_share * 10000 + 0.5, 100);
@@ -94,9 +96,10 @@ static void
 test_taken(void **state)
 {
     static const char *const lines[][2] = {
-        { "Source", "spe" },        { "Source", "perf" },    { "Source", "none" },
-        { "PerfEvent", "11:0x1f" }, { "PerfEvent", "10:0" }, { "PerfEvent", "10:1" },
-        { "CpuShare", "0.01%" },    { "CpuShare", "100%" },  { "EpochSeconds", "0.1" },
+        { "Source", "spe" },        { "Source", "perf" },      { "Source", "none" },
+        { "PerfEvent", "11:0x1f" }, { "PerfEvent", "10:0" },   { "PerfEvent", "10:1" },
+        { "SampleBy", "host" },     { "SampleBy", "process" }, { "SampleBy", "host" },
+        { "CpuShare", "0.01%" },    { "CpuShare", "100%" },    { "EpochSeconds", "0.1" },
         { "EpochSeconds", "600" },
     };
     g_autoptr(FolioConfig) before = load_well("Source", "auto");

@@ -26,10 +26,13 @@ guest_new(const char *name, const char *state, guint32 pid, guint64 ram)
     g_variant_dict_insert(&dict, "HugeBytes", "t", ram / 4);
     g_variant_dict_insert(&dict, "SwappedBytes", "t", (guint64) 0);
     g_variant_dict_insert(&dict, "Source", "s", pid != 0 ? "spe" : "none");
+    g_variant_dict_insert(&dict, "SampledBy", "s", pid != 0 ? "host" : "none");
     g_variant_dict_insert(&dict, "Coverage", "s", pid != 0 ? "guest" : "none");
     g_variant_dict_insert(&dict, "SparseBytes", "t", ram / 8);
     g_variant_dict_insert(&dict, "Samples", "t", (guint64) pid * 1000);
     g_variant_dict_insert(&dict, "Windows", "t", (guint64) pid);
+    g_variant_dict_insert(&dict, "NominatedRanges", "u", g_str_equal(state, "located") ? 3 : 0);
+    g_variant_dict_insert(&dict, "NominatedBytes", "t", ram / 4);
     return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
@@ -85,6 +88,7 @@ test_list(void **state)
                                            "huge_bytes",
                                            "swapped_bytes",
                                            "source",
+                                           "sampled_by",
                                            "coverage",
                                            "sparse_bytes",
                                            "dense_bytes",
@@ -95,6 +99,8 @@ test_list(void **state)
                                            "lost_samples",
                                            "windows",
                                            "window_seconds",
+                                           "nominated_ranges",
+                                           "nominated_bytes",
                                            NULL };
     g_autoptr(JsonParser) parser = json_parser_new();
     g_autoptr(GPtrArray) guests = guests_new();
@@ -119,11 +125,35 @@ test_list(void **state)
     assert_int_equal(json_object_get_int_member(known, "windows"), 7);
     assert_true(json_object_get_null_member(unknown, "sparse_bytes"));
     assert_int_equal(json_object_get_int_member(unknown, "samples"), 0);
+    assert_string_equal(json_object_get_string_member(known, "sampled_by"), "host");
+    assert_true(json_object_get_null_member(known, "nominated_bytes"));
+    assert_true(json_object_get_null_member(unknown, "nominated_ranges"));
     assert_true(json_object_get_null_member(unknown, "pid"));
     assert_true(json_object_get_null_member(unknown, "ram_bytes"));
     assert_true(json_object_get_null_member(unknown, "present_bytes"));
     assert_string_equal(json_object_get_string_member(unknown, "name"),
                         "b\"\n\033\xc2\x9b\u2028\xf3\xa0\x80\x81");
+}
+
+/* What is nominated is told of guests that are located and not sampled, and of no others. */
+static void
+test_nominated(void **state)
+{
+    g_autoptr(JsonParser) parser = json_parser_new();
+    g_autoptr(GPtrArray) guests = g_ptr_array_new_with_free_func((GDestroyNotify) g_variant_unref);
+    JsonArray *array;
+    JsonObject *guest;
+
+    g_ptr_array_add(guests, guest_new("a", "located", 0, 4096));
+    g_ptr_array_add(guests, guest_new("b", "ineligible", 0, 4096));
+    array = json_object_get_array_member(parse(parser, folio_json_list(guests)), "guests");
+    guest = json_array_get_object_element(array, 0);
+    assert_int_equal(json_object_get_int_member(guest, "nominated_ranges"), 3);
+    assert_int_equal(json_object_get_int_member(guest, "nominated_bytes"), 1024);
+    assert_true(json_object_get_null_member(guest, "sparse_bytes"));
+    guest = json_array_get_object_element(array, 1);
+    assert_true(json_object_get_null_member(guest, "nominated_ranges"));
+    assert_true(json_object_get_null_member(guest, "nominated_bytes"));
 }
 
 /* What a terminal could obey is not printed as it is. */
@@ -138,16 +168,12 @@ test_nothing_unprintable(void **state)
     assert_non_null(strstr(text, "b\\\"\\n\\u001b\\u009b\\u2028\\udb40\\udc01"));
 }
 
-static void
-test_status(void **state)
+static GVariant *
+manager_new(gboolean by_host)
 {
     const char *const features[] = { "damon", "pagemap-scan", NULL };
     const char *const none[] = { NULL };
-    g_autoptr(JsonParser) parser = json_parser_new();
-    g_autoptr(GPtrArray) guests = guests_new();
-    g_autoptr(GVariant) manager = NULL;
     GVariantDict dict;
-    JsonObject *root, *states;
 
     g_variant_dict_init(&dict, NULL);
     g_variant_dict_insert(&dict, "Version", "s", "9.8.7");
@@ -156,7 +182,24 @@ test_status(void **state)
     g_variant_dict_insert(&dict, "ConnectionError", "s", "no socket");
     g_variant_dict_insert(&dict, "Features", "^as", features);
     g_variant_dict_insert(&dict, "ConfigErrors", "^as", none);
-    manager = g_variant_ref_sink(g_variant_dict_end(&dict));
+    g_variant_dict_insert(&dict, "Source", "s", "spe");
+    g_variant_dict_insert(&dict, "SampledBy", "s", by_host ? "host" : "process");
+    g_variant_dict_insert(&dict, "SamplingError", "s", "CPU 3: busy");
+    g_variant_dict_insert(&dict, "SampledCpus", "u", by_host ? 127 : 0);
+    g_variant_dict_insert(&dict, "HostSamples", "t", (guint64) (by_host ? 9000 : 0));
+    g_variant_dict_insert(&dict, "HostUnmappedSamples", "t", (guint64) (by_host ? 800 : 0));
+    g_variant_dict_insert(&dict, "HostLostSamples", "t", (guint64) (by_host ? 70 : 0));
+    return g_variant_ref_sink(g_variant_dict_end(&dict));
+}
+
+static void
+test_status(void **state)
+{
+    g_autoptr(JsonParser) parser = json_parser_new();
+    g_autoptr(GPtrArray) guests = guests_new();
+    g_autoptr(GVariant) manager = manager_new(FALSE);
+    g_autoptr(GVariant) by_host = manager_new(TRUE);
+    JsonObject *root, *states;
 
     root = parse(parser, folio_json_status(manager, guests));
     states = json_object_get_object_member(root, "guests_by_state");
@@ -170,6 +213,19 @@ test_status(void **state)
     assert_true(json_object_get_int_member(root, "ram_bytes") == G_GINT64_CONSTANT(1) << 40);
     assert_true(json_object_get_int_member(root, "sparse_bytes") == G_GINT64_CONSTANT(1) << 37);
     assert_int_equal(json_array_get_length(json_object_get_array_member(root, "not_located")), 1);
+    assert_string_equal(json_object_get_string_member(root, "source"), "spe");
+    assert_string_equal(json_object_get_string_member(root, "sampled_by"), "process");
+    assert_string_equal(json_object_get_string_member(root, "sampling_error"), "CPU 3: busy");
+    assert_true(json_object_get_null_member(root, "sampled_cpus"));
+    assert_true(json_object_get_null_member(root, "host_samples"));
+    assert_true(json_object_get_int_member(root, "nominated_bytes") == G_GINT64_CONSTANT(1) << 38);
+
+    root = parse(parser, folio_json_status(by_host, guests));
+    assert_string_equal(json_object_get_string_member(root, "sampled_by"), "host");
+    assert_int_equal(json_object_get_int_member(root, "sampled_cpus"), 127);
+    assert_int_equal(json_object_get_int_member(root, "host_samples"), 9000);
+    assert_int_equal(json_object_get_int_member(root, "host_unmapped_samples"), 800);
+    assert_int_equal(json_object_get_int_member(root, "host_lost_samples"), 70);
 }
 
 static void
@@ -227,7 +283,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_list),   cmocka_unit_test(test_nothing_unprintable),
         cmocka_unit_test(test_status), cmocka_unit_test(test_show),
-        cmocka_unit_test(test_doctor),
+        cmocka_unit_test(test_doctor), cmocka_unit_test(test_nominated),
     };
 
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
