@@ -383,7 +383,7 @@ step_pass(FolioSampled *guest, gint64 now, gboolean *changed)
     guest->passing = FALSE;
     guest->retry_sec = 0;
     if (guest->hosted)
-        folio_stream_settle(stream_of(guest));
+        guest->common->host->settling = TRUE;
     if (guest->mapped) {
         end_epoch(guest, now, changed);
         return;

@@ -152,7 +152,8 @@ tend(FolioSampledHost *host, const GPtrArray *guests, gint64 now, GError **error
     return TRUE;
 }
 
-/* All epochs of guests that end now end behind this drain. */
+/* All epochs of guests that end now end behind this drain. What waited is looked at once for all
+ * guests that have read their page tables since, which may count it an epoch late. */
 static gboolean
 tick(FolioSampledHost *host, gint64 now, GError **error)
 {
@@ -160,6 +161,9 @@ tick(FolioSampledHost *host, gint64 now, GError **error)
 
     if (!folio_stream_drain(host->stream, now, error))
         return FALSE;
+    if (host->settling)
+        folio_stream_settle(host->stream);
+    host->settling = FALSE;
     folio_stream_give_up(host->stream, FALSE);
     host->tick_at += (1 + (now - host->tick_at) / epoch_usec) * epoch_usec;
     return TRUE;

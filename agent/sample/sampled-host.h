@@ -12,6 +12,7 @@ struct _FolioSampledHost {
     GError *failure;        /* why it could not be opened; NULL */
     FolioStreamTotals past; /* of streams before */
     gboolean turn;          /* its turn to sample */
+    gboolean settling;      /* page tables have been read since the last tick */
     double share;           /* of a core, that its stream last took */
     gint64 tick_at;         /* when the guests' epochs end; usec, monotonic */
     gint64 tend_at, retry_at;

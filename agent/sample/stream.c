@@ -71,8 +71,8 @@ take_samples(const FolioSample *samples, gsize n, gpointer user_data)
 
         if (add_sample(stream, frame, by_guest))
             continue;
-        if (stream->n_waiting[0] < FOLIO_STREAM_WAITING)
-            stream->waiting[0][stream->n_waiting[0]++] = frame << 1 | (guint64) by_guest;
+        if (stream->n_waiting[0] < stream->max_waiting)
+            stream->waiting[stream->n_waiting[0]++] = frame << 1 | (guint64) by_guest;
         else
             stream->unmapped++;
     }
@@ -82,13 +82,12 @@ void
 folio_stream_settle(FolioStream *stream)
 {
     for (guint age = 0; age < FOLIO_STREAM_AGES; age++) {
+        guint64 *waiting = stream->waiting + (gsize) age * stream->max_waiting;
         guint n = 0;
 
         for (guint i = 0; i < stream->n_waiting[age]; i++) {
-            const guint64 waits = stream->waiting[age][i];
-
-            if (!add_sample(stream, waits >> 1, waits & 1))
-                stream->waiting[age][n++] = waits;
+            if (!add_sample(stream, waiting[i] >> 1, waiting[i] & 1))
+                waiting[n++] = waiting[i];
         }
         stream->n_waiting[age] = n;
     }
@@ -100,12 +99,13 @@ folio_stream_give_up(FolioStream *stream, gboolean all)
     guint *n = stream->n_waiting;
 
     for (guint age = FOLIO_STREAM_AGES; age > 0; age--) {
+        guint64 *waiting = stream->waiting + (gsize) (age - 1) * stream->max_waiting;
+
         if (all || age == FOLIO_STREAM_AGES) {
             stream->unmapped += n[age - 1];
         } else {
             n[age] = n[age - 1];
-            memcpy(stream->waiting[age], stream->waiting[age - 1],
-                   n[age] * sizeof stream->waiting[age][0]);
+            memcpy(waiting + stream->max_waiting, waiting, n[age] * sizeof *waiting);
         }
         n[age - 1] = 0;
     }
@@ -166,6 +166,8 @@ folio_stream_open(const FolioSamplingCommon *common, FolioSampled *guest, gint64
     stream->common = common;
     stream->guest = guest;
     stream->session = session;
+    stream->max_waiting = guest != NULL ? FOLIO_STREAM_WAITING : FOLIO_STREAM_WAITING_HOST;
+    stream->waiting = g_new0(guint64, (gsize) FOLIO_STREAM_AGES * stream->max_waiting);
     stream->tended_at = stream->follow_at = now;
     begin_period(stream);
     class_of(stream)->get_counters(session, &stream->counters);
@@ -180,6 +182,7 @@ folio_stream_close(FolioStream *stream, FolioStreamTotals *totals)
     folio_stream_add_totals(stream, totals);
     class_of(stream)->close(stream->session);
     g_clear_error(&stream->trouble);
+    g_free(stream->waiting);
     g_free(stream);
 }
 

@@ -8,10 +8,12 @@
 #include "sample/period.h"
 #include "sample/sampler.h"
 
-/* Samples whose frames were not known are kept until page tables have been read again: so many of
- * them for each epoch, for as many epochs as a guest's first one may last with the one after it. */
-#define FOLIO_STREAM_WAITING 4096
-#define FOLIO_STREAM_AGES    3
+/* Samples whose frames were not known are kept until page tables have been read again. Of the
+ * host's most are nobody's, and they must not crowd out those of a guest's new memory: so many of
+ * an epoch, for as many epochs as a guest's first one may last with the two after it. */
+#define FOLIO_STREAM_WAITING      4096
+#define FOLIO_STREAM_WAITING_HOST 65536
+#define FOLIO_STREAM_AGES         3
 
 /* What cannot be opened is tried again after so many seconds, at first and at last. */
 #define FOLIO_RETRY_FIRST_SEC 1
@@ -57,8 +59,9 @@ typedef struct {
     gint64 drained_at; /* when the last drain began */
     gint64 tended_at, follow_at;
     guint64 unmapped, aside;
-    guint n_waiting[FOLIO_STREAM_AGES];                       /* youngest first */
-    guint64 waiting[FOLIO_STREAM_AGES][FOLIO_STREAM_WAITING]; /* frame << 1 | by guest code */
+    guint max_waiting;                  /* of one age */
+    guint n_waiting[FOLIO_STREAM_AGES]; /* youngest first */
+    guint64 *waiting;                   /* AGES times max_waiting: frame << 1 | by guest code */
 } FolioStream;
 
 /* Opens a session of common->source, of the guest's process or of the host. It is disabled. */

@@ -2,18 +2,10 @@
 /* The live path from a source to verdicts: a real foliod samples the minor faults of real guests,
  * which reading their RAM through libvirt brings about where they had not touched it. */
 #include "build-config.h"
-#include "fixture.h"
+#include "sampled-daemon.h"
 
 #include <json-glib/json-glib.h>
-#include <libvirt/virterror.h>
-#include <signal.h>
 
-#define MIB       (1024 * 1024ULL)
-#define BLOCK     (2 * MIB)
-#define GUEST_MIB 64
-#define ON_TMPFS  "<source type='file'/><access mode='shared'/>"
-
-#define FAULTS  "[Sampling]\nSource=perf\nPerfEvent=minor-faults\nEpochSeconds=0.1\n"
 #define NOTHING "[Sampling]\nSource=none\n"
 #define SPE     "[Sampling]\nSource=spe\n"
 
@@ -27,82 +19,13 @@ set_up(void **state)
     return 0;
 }
 
-/* Its RAM is there only as far as it was touched, in huge pages. */
-static virDomainPtr
-start_guest(const Fixture *fixture, const char *name)
-{
-    const FolioTestGuest guest = {
-        .name = name, .emulator = fixture->launcher, .backing = ON_TMPFS, .mib = GUEST_MIB
-    };
-
-    return folio_test_guest_start(fixture->connect, &guest);
-}
-
-static guint64
-number(const Fixture *fixture, const char *path, const char *property)
-{
-    return daemon_guest_bytes(fixture->daemon, path, property);
-}
-
-static void
-assert_text(const Fixture *fixture, const char *path, const char *property, const char *expected)
-{
-    g_autofree char *text = daemon_guest_text(fixture->daemon, path, property);
-
-    assert_string_equal(text, expected);
-}
-
-static void
-wait_at_least(const Fixture *fixture, const char *path, const char *property, guint64 least)
-{
-    gint64 deadline = deadline_after(PATIENCE_SECONDS);
-
-    do {
-        if (number(fixture, path, property) >= least)
-            return;
-    } while (before_deadline(deadline));
-    fail_msg("%s: %s does not become %" G_GUINT64_FORMAT, path, property, least);
-}
-
-static void
-wait_windows(const Fixture *fixture, const char *path, guint64 n)
-{
-    wait_at_least(fixture, path, "Windows", number(fixture, path, "Windows") + n);
-}
-
-/* Has QEMU read its RAM from first to end, in MiB. */
-static void
-read_ram(virDomainPtr domain, guint64 first, guint64 end)
-{
-    g_autofree char *buffer = g_malloc(MIB / 2);
-
-    for (guint64 at = first * MIB; at < end * MIB; at += MIB / 2) {
-        if (virDomainMemoryPeek(domain, at, MIB / 2, buffer, VIR_MEMORY_PHYSICAL) != 0)
-            fail_msg("reading guest RAM: %s", virGetLastErrorMessage());
-    }
-}
-
-/* Until the firmware has done with touching memory: no more is present after a second. */
-static guint64
-wait_quiet(const Fixture *fixture, const char *path)
-{
-    gint64 deadline = deadline_after(PATIENCE_SECONDS);
-    guint64 present = 0, before;
-
-    do {
-        before = present;
-        g_usleep(G_USEC_PER_SEC + G_USEC_PER_SEC / 5); /* figures may be a second old */
-        present = number(fixture, path, "PresentBytes");
-    } while (present != before && before_deadline(deadline));
-    assert_int_equal(present, before);
-    return present;
-}
-
 static guint64
 sum_of_verdicts(const Fixture *fixture, const char *path)
 {
-    return number(fixture, path, "SparseBytes") + number(fixture, path, "DenseBytes") +
-           number(fixture, path, "IdleBytes") + number(fixture, path, "UndecidedBytes");
+    return sampled_number(fixture, path, "SparseBytes") +
+           sampled_number(fixture, path, "DenseBytes") +
+           sampled_number(fixture, path, "IdleBytes") +
+           sampled_number(fixture, path, "UndecidedBytes");
 }
 
 /* Each block that comes is one fault and one sample, which finds its block although the frame was
@@ -111,30 +34,31 @@ static void
 test_samples_become_verdicts(void **state)
 {
     Fixture *fixture = *state;
-    virDomainPtr domain = start_guest(fixture, "sampled");
+    virDomainPtr domain = sampled_start_guest(fixture, "sampled");
     g_autofree char *path = daemon_wait_state(fixture->daemon, "sampled", "sampling");
     guint64 present, samples, used, fresh;
 
-    assert_text(fixture, path, "Reason", "evidence-short");
-    assert_text(fixture, path, "Source", "perf");
-    wait_windows(fixture, path, 2);
-    present = wait_quiet(fixture, path);
-    wait_windows(fixture, path, 1);
-    samples = number(fixture, path, "Samples");
-    used = number(fixture, path, "RamBytes") - number(fixture, path, "IdleBytes");
+    sampled_assert_text(fixture, path, "Reason", "evidence-short");
+    sampled_assert_text(fixture, path, "Source", "perf");
+    sampled_wait_windows(fixture, path, 2);
+    present = sampled_wait_quiet(fixture, path);
+    sampled_wait_windows(fixture, path, 1);
+    samples = sampled_number(fixture, path, "Samples");
+    used = sampled_number(fixture, path, "RamBytes") - sampled_number(fixture, path, "IdleBytes");
 
-    read_ram(domain, 1, GUEST_MIB);
-    fresh = wait_quiet(fixture, path) - present;
-    wait_windows(fixture, path, 2);
+    sampled_read_ram(domain, 1, SAMPLED_GUEST_MIB);
+    fresh = sampled_wait_quiet(fixture, path) - present;
+    sampled_wait_windows(fixture, path, 2);
     assert_true(fresh >= 20 * BLOCK);
-    assert_int_equal(number(fixture, path, "Samples") - samples, fresh / BLOCK);
-    assert_int_equal(number(fixture, path, "RamBytes") - number(fixture, path, "IdleBytes"),
+    assert_int_equal(sampled_number(fixture, path, "Samples") - samples, fresh / BLOCK);
+    assert_int_equal(sampled_number(fixture, path, "RamBytes") -
+                         sampled_number(fixture, path, "IdleBytes"),
                      used + fresh);
-    assert_int_equal(sum_of_verdicts(fixture, path), number(fixture, path, "RamBytes"));
-    assert_int_equal(number(fixture, path, "LostSamples"), 0);
-    assert_int_equal(number(fixture, path, "WindowSeconds"), 1);
+    assert_int_equal(sum_of_verdicts(fixture, path), sampled_number(fixture, path, "RamBytes"));
+    assert_int_equal(sampled_number(fixture, path, "LostSamples"), 0);
+    assert_int_equal(sampled_number(fixture, path, "WindowSeconds"), 1);
     /* Under TCG all accesses are QEMU's own. */
-    assert_text(fixture, path, "Coverage", "host-only");
+    sampled_assert_text(fixture, path, "Coverage", "host-only");
     folio_test_guest_destroy(domain);
     daemon_wait_gone(fixture->daemon, "sampled");
 }
@@ -144,14 +68,14 @@ static void
 test_deciding(void **state)
 {
     Fixture *fixture = *state;
-    virDomainPtr domain = start_guest(fixture, "decided");
+    virDomainPtr domain = sampled_start_guest(fixture, "decided");
     g_autofree char *path = daemon_wait_state(fixture->daemon, "decided", "sampling");
 
-    wait_windows(fixture, path, 1);
-    read_ram(domain, 1, GUEST_MIB);
+    sampled_wait_windows(fixture, path, 1);
+    sampled_read_ram(domain, 1, SAMPLED_GUEST_MIB);
     g_free(daemon_wait_state(fixture->daemon, "decided", "deciding"));
-    assert_text(fixture, path, "Reason", "mode-observe");
-    assert_true(number(fixture, path, "SparseBytes") > 0);
+    sampled_assert_text(fixture, path, "Reason", "mode-observe");
+    assert_true(sampled_number(fixture, path, "SparseBytes") > 0);
     folio_test_guest_destroy(domain);
     daemon_wait_gone(fixture->daemon, "decided");
 }
@@ -161,19 +85,19 @@ static void
 test_suspend(void **state)
 {
     Fixture *fixture = *state;
-    virDomainPtr domain = start_guest(fixture, "still");
+    virDomainPtr domain = sampled_start_guest(fixture, "still");
     g_autofree char *path = daemon_wait_state(fixture->daemon, "still", "sampling");
     guint64 windows;
 
-    wait_windows(fixture, path, 1);
+    sampled_wait_windows(fixture, path, 1);
     assert_int_equal(virDomainSuspend(domain), 0);
     g_free(daemon_wait_reason(fixture->daemon, "still", "suspended"));
     g_usleep(G_USEC_PER_SEC);
-    windows = number(fixture, path, "Windows");
+    windows = sampled_number(fixture, path, "Windows");
     g_usleep(3 * G_USEC_PER_SEC);
-    assert_int_equal(number(fixture, path, "Windows"), windows);
+    assert_int_equal(sampled_number(fixture, path, "Windows"), windows);
     assert_int_equal(virDomainResume(domain), 0);
-    wait_at_least(fixture, path, "Windows", windows + 1);
+    sampled_wait_at_least(fixture, path, "Windows", windows + 1);
     folio_test_guest_destroy(domain);
     daemon_wait_gone(fixture->daemon, "still");
 }
@@ -198,10 +122,10 @@ test_killed(void **state)
     guint fds = daemon_count_fds(fixture->daemon);
 
     for (guint i = 0; i < 3; i++) {
-        virDomainPtr domain = start_guest(fixture, "killed");
+        virDomainPtr domain = sampled_start_guest(fixture, "killed");
         g_autofree char *path = daemon_wait_state(fixture->daemon, "killed", "sampling");
 
-        wait_windows(fixture, path, 1);
+        sampled_wait_windows(fixture, path, 1);
         assert_true(daemon_count_fds(fixture->daemon) > fds);
         folio_test_kill(folio_test_guest_pid("killed"));
         daemon_wait_gone(fixture->daemon, "killed");
@@ -210,42 +134,35 @@ test_killed(void **state)
     }
 }
 
-static void
-reload(const Fixture *fixture, const char *configuration)
-{
-    daemon_configure(fixture->daemon, configuration);
-    assert_int_equal(kill(fixture->daemon->pid, SIGHUP), 0);
-}
-
 /* The source follows the configuration, with guests that run; what cannot be had is said. */
 static void
 test_reload(void **state)
 {
     Fixture *fixture = *state;
-    virDomainPtr domain = start_guest(fixture, "reload");
+    virDomainPtr domain = sampled_start_guest(fixture, "reload");
     g_autofree char *path = daemon_wait_state(fixture->daemon, "reload", "sampling");
     g_autofree char *remedy = NULL;
     guint fds, windows;
 
-    wait_windows(fixture, path, 1);
+    sampled_wait_windows(fixture, path, 1);
     fds = daemon_count_fds(fixture->daemon);
-    reload(fixture, NOTHING);
+    sampled_reload(fixture, NOTHING);
     g_free(daemon_wait_reason(fixture->daemon, "reload", "mode-observe"));
     g_free(daemon_wait_state(fixture->daemon, "reload", "located"));
-    assert_text(fixture, path, "Source", "none");
+    sampled_assert_text(fixture, path, "Source", "none");
     assert_true(daemon_count_fds(fixture->daemon) < fds);
 
     if (!g_file_test("/sys/bus/event_source/devices/arm_spe_0", G_FILE_TEST_EXISTS)) {
-        reload(fixture, SPE);
+        sampled_reload(fixture, SPE);
         g_free(daemon_wait_reason(fixture->daemon, "reload", "no-sampler"));
         remedy = daemon_guest_text(fixture->daemon, path, "Remedy");
         assert_non_null(strstr(remedy, "Source="));
     }
 
-    windows = (guint) number(fixture, path, "Windows");
-    reload(fixture, FAULTS);
-    wait_at_least(fixture, path, "Windows", windows + 1);
-    assert_text(fixture, path, "Source", "perf");
+    windows = (guint) sampled_number(fixture, path, "Windows");
+    sampled_reload(fixture, FAULTS);
+    sampled_wait_at_least(fixture, path, "Windows", windows + 1);
+    sampled_assert_text(fixture, path, "Source", "perf");
     folio_test_guest_destroy(domain);
     daemon_wait_gone(fixture->daemon, "reload");
 }
@@ -262,18 +179,18 @@ test_by_itself(void **state)
         print_message("this host has SPE\n");
         skip();
     }
-    reload(fixture, "");
+    sampled_reload(fixture, "");
     daemon_expect_log(fixture->daemon, "source of samples: none");
-    domain = start_guest(fixture, "plain");
+    domain = sampled_start_guest(fixture, "plain");
     path = daemon_wait_state(fixture->daemon, "plain", "located");
-    assert_text(fixture, path, "Reason", "mode-observe");
-    assert_text(fixture, path, "Source", "none");
-    assert_text(fixture, path, "Coverage", "none");
-    assert_int_equal(number(fixture, path, "Windows"), 0);
+    sampled_assert_text(fixture, path, "Reason", "mode-observe");
+    sampled_assert_text(fixture, path, "Source", "none");
+    sampled_assert_text(fixture, path, "Coverage", "none");
+    assert_int_equal(sampled_number(fixture, path, "Windows"), 0);
     assert_int_equal(sum_of_verdicts(fixture, path), 0);
     folio_test_guest_destroy(domain);
     daemon_wait_gone(fixture->daemon, "plain");
-    reload(fixture, FAULTS);
+    sampled_reload(fixture, FAULTS);
 }
 
 static char *
@@ -297,13 +214,13 @@ static void
 test_folioctl(void **state)
 {
     Fixture *fixture = *state;
-    virDomainPtr domain = start_guest(fixture, "printed");
+    virDomainPtr domain = sampled_start_guest(fixture, "printed");
     g_autofree char *path = daemon_wait_state(fixture->daemon, "printed", "sampling");
     g_autoptr(JsonParser) parser = json_parser_new();
     g_autofree char *text = NULL;
     JsonObject *guest;
 
-    wait_windows(fixture, path, 1);
+    sampled_wait_windows(fixture, path, 1);
     text = folioctl("show", "printed");
     assert_true(json_parser_load_from_data(parser, text, -1, NULL));
     guest =
@@ -313,7 +230,7 @@ test_folioctl(void **state)
                          json_object_get_int_member(guest, "dense_bytes") +
                          json_object_get_int_member(guest, "undecided_bytes") +
                          json_object_get_int_member(guest, "idle_bytes"),
-                     GUEST_MIB * MIB);
+                     SAMPLED_GUEST_MIB * MIB);
     assert_true(json_object_get_int_member(guest, "windows") >= 1);
     folio_test_guest_destroy(domain);
     daemon_wait_gone(fixture->daemon, "printed");
