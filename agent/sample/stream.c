@@ -81,6 +81,8 @@ take_samples(const FolioSample *samples, gsize n, gpointer user_data)
 void
 folio_stream_settle(FolioStream *stream)
 {
+    const guint64 start = folio_stream_cpu_nsec();
+
     for (guint age = 0; age < FOLIO_STREAM_AGES; age++) {
         guint64 *waiting = stream->waiting + (gsize) age * stream->max_waiting;
         guint n = 0;
@@ -91,6 +93,7 @@ folio_stream_settle(FolioStream *stream)
         }
         stream->n_waiting[age] = n;
     }
+    stream->settle_nsec += folio_stream_cpu_nsec() - start;
 }
 
 void
@@ -219,10 +222,12 @@ static void
 adapt_period(FolioStream *stream, double budget, gint64 now)
 {
     const FolioSourceCounters before = stream->tended;
-    const guint64 spent = stream->counters.cpu_nsec - before.cpu_nsec;
+    const guint64 spent = stream->counters.cpu_nsec - before.cpu_nsec + stream->settle_nsec -
+                          stream->settle_nsec_tended;
     const guint64 interval = (guint64) (now - stream->tended_at) * 1000;
 
     stream->tended = stream->counters;
+    stream->settle_nsec_tended = stream->settle_nsec;
     stream->tended_at = now;
     if (interval == 0 || !stream->enabled)
         return;
@@ -258,5 +263,5 @@ folio_stream_add_totals(const FolioStream *stream, FolioStreamTotals *totals)
     totals->aside += stream->aside;
     totals->lost += counters->lost + counters->damaged;
     totals->without_pa += counters->without_pa;
-    totals->cpu_nsec += counters->cpu_nsec;
+    totals->cpu_nsec += counters->cpu_nsec + stream->settle_nsec;
 }

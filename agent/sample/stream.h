@@ -53,6 +53,8 @@ typedef struct {
     gboolean enabled;
     FolioSourceCounters counters;
     FolioSourceCounters tended; /* as they were when it was tended last */
+    guint64 settle_nsec;        /* thread time of settling, and what it was then */
+    guint64 settle_nsec_tended;
     FolioPeriod period;
     double share;      /* of a core, that draining last took while it was enabled */
     GError *trouble;   /* why some threads or CPUs are not sampled; NULL */

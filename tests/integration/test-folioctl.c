@@ -114,6 +114,9 @@ assert_served(JsonObject *guest)
     assert_string(guest, "uuid", SERVED_UUID);
     assert_number(guest, "pid", (guint64) folio_test_guest_pid(SERVED_NAME));
     assert_guest(guest, SERVED_NAME, "located", 64 * MIB, 64 * MIB);
+    assert_number(guest, "nominated_ranges", 1);
+    assert_number(guest, "nominated_bytes", 64 * MIB);
+    assert_true(json_object_get_null_member(guest, "sparse_bytes"));
     assert_string(guest, "reason", "mode-observe");
 }
 
@@ -122,6 +125,7 @@ assert_hostile(JsonObject *guest)
 {
     assert_string(guest, "uuid", HOSTILE_UUID);
     assert_guest(guest, HOSTILE_NAME, "ineligible", 32 * MIB, 0);
+    assert_true(json_object_get_null_member(guest, "nominated_bytes"));
     assert_string(guest, "reason", "misaligned");
     assert_string(guest, "remedy", folio_reason_remedy(FOLIO_REASON_MISALIGNED));
 }
@@ -138,6 +142,8 @@ test_status(void **state)
     assert_line(text, "libvirt ", "qemu:///system, connected");
     assert_line(text, "guests ", " 2: 1 located, 1 ineligible");
     assert_line(text, "RAM ", " 96 MiB, 96 MiB present, 64 MiB huge (66%)");
+    assert_line(text, "samples ", "none are taken");
+    assert_line(text, "nominated ", "1 range, 64 MiB huge, not judged");
     assert_line(text, "configuration ", "no errors");
     assert_line(text, HOSTILE_SHOWN "  ineligible  ", folio_reason_text(FOLIO_REASON_MISALIGNED));
     assert_line(text, HOSTILE_SHOWN "  ineligible  ", folio_reason_remedy(FOLIO_REASON_MISALIGNED));
@@ -150,6 +156,8 @@ test_status(void **state)
     assert_number(root, "present_bytes", 96 * MIB);
     assert_number(root, "huge_bytes", 64 * MIB);
     assert_number(root, "swapped_bytes", 0);
+    assert_number(root, "nominated_bytes", 64 * MIB);
+    assert_string(root, "sampled_by", "none");
     assert_int_equal(json_array_get_length(not_located), 1);
     assert_hostile(json_array_get_object_element(not_located, 0));
 }
@@ -169,9 +177,9 @@ test_list(void **state)
     assert_int_equal(g_strv_length(lines), 4);
     assert_true(g_str_has_prefix(text, "NAME  "));
     assert_holds(served, "  " SERVED_UUID "  located     64 MiB   64 MiB  100%  ");
-    assert_true(g_str_has_suffix(served, "  mode-observe"));
+    assert_true(g_str_has_suffix(served, "  -     64 MiB  mode-observe"));
     assert_holds(hostile, "  " HOSTILE_UUID "  ineligible  32 MiB   32 MiB    0%  ");
-    assert_true(g_str_has_suffix(hostile, "  misaligned"));
+    assert_true(g_str_has_suffix(hostile, "  -          -  misaligned"));
 
     assert_int_equal(json_array_get_length(guests), 2);
     served_at =
@@ -199,6 +207,8 @@ test_show(void **state)
     assert_line(text, "state ", "located");
     assert_line(text, "reason ", "mode-observe: ");
     assert_line(text, "process ", pid);
+    assert_line(text, "samples ", "none are taken");
+    assert_line(text, "nominated ", "1 range, 64 MiB huge, not judged");
     assert_line(text, "RAM     ", " 64 MiB, 64 MiB present, 64 MiB huge (100%)");
     assert_line(text, "ram  file ", " 64 MiB   64 MiB  64 MiB  100%  always  none");
     assert_holds(text, g_getenv("FOLIOD_GUEST_RAM"));

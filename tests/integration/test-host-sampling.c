@@ -8,6 +8,7 @@
 #include <libvirt/virterror.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MANAGER_PATH      "/org/foliod1"
@@ -15,6 +16,7 @@
 
 /* The period stays at 1, so that each fault is a sample, as long as none is lost. */
 #define BY_HOST    FAULTS "CpuShare=100%\nSampleBy=host\n"
+#define BY_ITSELF  FAULTS "CpuShare=100%\nSampleBy=auto\n"
 #define BY_PROCESS FAULTS "CpuShare=100%\nSampleBy=process\n"
 
 typedef struct {
@@ -254,6 +256,47 @@ test_reload(void **state)
     guest_end(fixture, &one, "one");
 }
 
+static guint
+count_threads(const char *name)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/task", folio_test_guest_pid(name));
+    struct stat info;
+
+    assert_int_equal(stat(path, &info), 0);
+    return (guint) info.st_nlink - 2;
+}
+
+/* From so many threads on that the buffers of each would take too much. */
+static void
+test_auto(void **state)
+{
+    Fixture *fixture = *state;
+    Guest many = { 0 };
+    guint iothread = 1;
+    guint fds;
+
+    sampled_reload(fixture, BY_ITSELF);
+    guest_start(fixture, &many, "many");
+    wait_sampled_by(fixture, "process");
+    sampled_wait_windows(fixture, many.path, 1);
+    for (; count_threads("many") < 520; iothread++)
+        assert_int_equal(virDomainAddIOThread(many.domain, iothread, VIR_DOMAIN_AFFECT_LIVE), 0);
+    wait_sampled_by(fixture, "host");
+    sampled_wait_windows(fixture, many.path, 2);
+    fds = daemon_count_fds(fixture->daemon);
+    assert_true(fds < 100);
+    /* Fewer than it took, more than half: it stays. */
+    for (; count_threads("many") > 400; iothread--)
+        assert_int_equal(virDomainDelIOThread(many.domain, iothread - 1, VIR_DOMAIN_AFFECT_LIVE),
+                         0);
+    g_usleep(20 * G_USEC_PER_SEC);
+    assert_true(host_text_is(fixture, "SampledBy", "host"));
+    guest_end(fixture, &many, "many");
+    wait_sampled_by(fixture, "process");
+    sampled_reload(fixture, BY_HOST);
+    wait_sampled_by(fixture, "host");
+}
+
 int
 main(void)
 {
@@ -262,6 +305,7 @@ main(void)
         cmocka_unit_test_teardown(test_suspended, fixture_destroy_guests),
         cmocka_unit_test_teardown(test_killed, fixture_destroy_guests),
         cmocka_unit_test_teardown(test_reload, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_auto, fixture_destroy_guests),
     };
 
     return cmocka_run_group_tests_name("host-sampling", tests, set_up, fixture_tear_down);

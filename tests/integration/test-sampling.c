@@ -151,6 +151,8 @@ test_reload(void **state)
     g_free(daemon_wait_state(fixture->daemon, "reload", "located"));
     sampled_assert_text(fixture, path, "Source", "none");
     assert_true(daemon_count_fds(fixture->daemon) < fds);
+    g_usleep(G_USEC_PER_SEC + G_USEC_PER_SEC / 5);
+    sampled_wait_at_least(fixture, path, "NominatedBytes", BLOCK);
 
     if (!g_file_test("/sys/bus/event_source/devices/arm_spe_0", G_FILE_TEST_EXISTS)) {
         sampled_reload(fixture, SPE);
@@ -163,6 +165,8 @@ test_reload(void **state)
     sampled_reload(fixture, FAULTS);
     sampled_wait_at_least(fixture, path, "Windows", windows + 1);
     sampled_assert_text(fixture, path, "Source", "perf");
+    sampled_assert_text(fixture, path, "SampledBy", "process");
+    assert_int_equal(sampled_number(fixture, path, "NominatedBytes"), 0);
     folio_test_guest_destroy(domain);
     daemon_wait_gone(fixture->daemon, "reload");
 }
@@ -186,6 +190,13 @@ test_by_itself(void **state)
     sampled_assert_text(fixture, path, "Reason", "mode-observe");
     sampled_assert_text(fixture, path, "Source", "none");
     sampled_assert_text(fixture, path, "Coverage", "none");
+    sampled_assert_text(fixture, path, "SampledBy", "none");
+    /* What huge pages map is nominated, and that is all. */
+    sampled_read_ram(domain, 1, SAMPLED_GUEST_MIB);
+    g_usleep(G_USEC_PER_SEC + G_USEC_PER_SEC / 5);
+    assert_true(sampled_number(fixture, path, "HugeBytes") > 0);
+    assert_int_equal(sampled_number(fixture, path, "NominatedBytes"),
+                     sampled_number(fixture, path, "HugeBytes"));
     assert_int_equal(sampled_number(fixture, path, "Windows"), 0);
     assert_int_equal(sum_of_verdicts(fixture, path), 0);
     folio_test_guest_destroy(domain);
