@@ -3,6 +3,7 @@
 #include "sample/perf-ring.h"
 
 #include "base/error.h"
+#include "sample/perf-open-error.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -46,45 +47,13 @@ start_libperf(void)
     }
 }
 
-/* Whom the error is about, and what to do about it. Words of the manual perf_event_open(2) and of
- * exclusive_event_init in kernel/events/core.c. */
-static const char *
-advice(int saved_errno)
-{
-    switch (saved_errno) {
-    case EBUSY:
-        return "; it has one user at a time: look for another agent, a perf record, or a sampler "
-               "in the kernel such as openEuler's mem_sampling";
-    case EACCES:
-    case EPERM:
-        return "; it takes CAP_PERFMON (or a lower kernel.perf_event_paranoid) and a kernel that "
-               "is not locked down for confidentiality";
-    case EMFILE:
-    case ENFILE:
-        return "; each thread takes one descriptor: raise LimitNOFILE= of the service";
-    default:
-        return "";
-    }
-}
-
-static FolioErrorCode
-code_of_open(int saved_errno)
-{
-    /* Of perf_event_open these mean that there is no such unit, or not on that CPU; ESRCH alone
-     * means that the thread is gone. */
-    if (saved_errno == ENOENT || saved_errno == ENODEV || saved_errno == ENXIO)
-        return FOLIO_ERROR_UNSUPPORTED;
-    return folio_error_code_from_errno(saved_errno);
-}
-
 static void
 set_open_error(GError **error, const FolioPerfEvent *event, int tid, int cpu, int saved_errno)
 {
-    g_autofree char *whom =
-        tid >= 0 ? g_strdup_printf("thread %d", tid) : g_strdup_printf("CPU %d", cpu);
+    g_autofree char *holders =
+        saved_errno == EBUSY ? folio_perf_find_holders("/proc") : g_strdup("");
 
-    g_set_error(error, FOLIO_ERROR, (gint) code_of_open(saved_errno), "%s for %s: %s%s",
-                event->what, whom, g_strerror(saved_errno), advice(saved_errno));
+    folio_perf_open_error(error, event->what, tid, cpu, saved_errno, holders);
 }
 
 /* Returns an errno. */

@@ -28,7 +28,7 @@ typedef enum {
     FOLIO_SAMPLING_ENDED,  /* the process has ended */
 } FolioSamplingState;
 
-#define FOLIO_SAMPLING_ERROR_BYTES 256
+#define FOLIO_SAMPLING_ERROR_BYTES 512
 
 /* Counters are monotonic for as long as the guest is with the sampler. */
 typedef struct {

@@ -345,7 +345,7 @@ static void
 run_case(const Case *bench, const char *own_path, double seconds, JsonBuilder *json)
 {
     Run run = { .dir = g_strdup("/dev/shm/foliod-bench.XXXXXX") };
-    Reading readings[4]; /* without sampling: begin, end; with: begin, end */
+    Reading readings[4] = { 0 }; /* without sampling: begin, end; with: begin, end */
 
     if (mkdtemp(run.dir) == NULL)
         die(run.dir, NULL);
