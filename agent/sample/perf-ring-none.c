@@ -42,6 +42,12 @@ folio_perf_ring_enable(FolioPerfRing *ring, gboolean enabled)
     return FALSE;
 }
 
+guint64
+folio_perf_ring_get_enabled_nsec(const FolioPerfRing *ring)
+{
+    return 0;
+}
+
 gboolean
 folio_perf_ring_set_period(FolioPerfRing *ring, guint64 period)
 {

@@ -182,7 +182,7 @@ folio_perf_ring_open(const FolioPerfEvent *event, int tid, int cpu, GError **err
     start_libperf();
     attr.size = sizeof(attr);
     attr.disabled = 1;
-    attr.read_format |= PERF_FORMAT_ID;
+    attr.read_format |= PERF_FORMAT_ID | PERF_FORMAT_TOTAL_TIME_ENABLED;
     ring->evsel = perf_evsel__new(&attr);
     ring->fd = -1;
     guess = guess_descriptor();
@@ -235,6 +235,14 @@ gboolean
 folio_perf_ring_enable(FolioPerfRing *ring, gboolean enabled)
 {
     return (enabled ? perf_evsel__enable(ring->evsel) : perf_evsel__disable(ring->evsel)) == 0;
+}
+
+guint64
+folio_perf_ring_get_enabled_nsec(const FolioPerfRing *ring)
+{
+    struct perf_counts_values counts = { 0 };
+
+    return perf_evsel__read(ring->evsel, 0, 0, &counts) == 0 ? counts.ena : 0;
 }
 
 gboolean

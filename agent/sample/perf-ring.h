@@ -12,7 +12,8 @@
 #include "sample/ring.h"
 
 typedef struct {
-    struct perf_event_attr attr; /* opened disabled, with PERF_FORMAT_ID, whatever it says there */
+    struct perf_event_attr attr; /* opened disabled, with PERF_FORMAT_ID and
+                                  * _TOTAL_TIME_ENABLED, whatever it says there */
     const char *what;            /* for messages, such as "Arm SPE (arm_spe_0)" */
     guint data_pages;            /* of the ring of records, a power of two */
     gsize aux_bytes;             /* 0: no AUX area; a power of two of at least 2 pages */
@@ -41,5 +42,9 @@ int folio_perf_ring_fd(const FolioPerfRing *ring);
 
 /* Enabling what is enabled does nothing; it starts an event that the kernel had stopped. */
 gboolean folio_perf_ring_enable(FolioPerfRing *ring, gboolean enabled);
+
+/* How long the event has been enabled. It stands still for an event of a CPU that went offline: the
+ * kernel takes the event away for good, even if the CPU comes back. */
+guint64 folio_perf_ring_get_enabled_nsec(const FolioPerfRing *ring);
 
 gboolean folio_perf_ring_set_period(FolioPerfRing *ring, guint64 period);

@@ -17,8 +17,9 @@
 typedef struct {
     guint64 key; /* unit << 32 | tid or CPU */
     FolioPerfRing *ring;
-    guint generation; /* of the last follow that found its thread or CPU */
-    gboolean ended;   /* drained once more, then closed */
+    guint generation;     /* of the last follow that found its thread or CPU */
+    guint64 enabled_nsec; /* as of that follow */
+    gboolean ended;       /* drained once more, then closed */
 } Slot;
 
 static void
@@ -102,6 +103,19 @@ end_hung_up(FolioPerfSession *session)
             end_slot(session, g_ptr_array_index(session->slots, i));
 }
 
+/* A CPU can go and come back between two looks: its event is then dead. A thread's stands still
+ * whenever the thread does. */
+static gboolean
+is_dead(const FolioPerfSession *session, Slot *slot)
+{
+    const guint64 before = slot->enabled_nsec;
+
+    if (session->process != NULL)
+        return FALSE;
+    slot->enabled_nsec = folio_perf_ring_get_enabled_nsec(slot->ring);
+    return session->enabled && slot->enabled_nsec == before;
+}
+
 static void
 end_unseen(FolioPerfSession *session)
 {
@@ -167,6 +181,10 @@ follow_target(FolioPerfSession *session, guint id, GError **failure)
         if (!unit_covers(session, unit, id))
             continue;
         wanted = TRUE;
+        if (slot != NULL && is_dead(session, slot)) {
+            end_slot(session, slot);
+            slot = NULL;
+        }
         if (slot != NULL)
             slot->generation = session->generation;
         else if (!open_slot(session, unit, id, &cause))

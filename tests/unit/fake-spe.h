@@ -17,7 +17,9 @@
 struct _FolioPerfRing {
     FolioPerfEvent event;
     int tid, cpu, fd;
-    gboolean on; /* enabled, and not stopped by the driver since */
+    gboolean on;   /* enabled, and not stopped by the driver since */
+    gboolean dead; /* its CPU went offline */
+    guint64 enabled_nsec;
     guint64 period;
     struct perf_event_mmap_page *control; /* the ring of records lies behind it */
     guint8 *area;
@@ -86,6 +88,15 @@ folio_perf_ring_enable(FolioPerfRing *ring, gboolean enabled)
 {
     ring->on = enabled;
     return TRUE;
+}
+
+guint64
+folio_perf_ring_get_enabled_nsec(const FolioPerfRing *ring)
+{
+    FolioPerfRing *mine = (FolioPerfRing *) ring;
+
+    mine->enabled_nsec += ring->dead ? 0 : 1000;
+    return ring->enabled_nsec;
 }
 
 gboolean

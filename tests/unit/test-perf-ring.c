@@ -348,10 +348,31 @@ test_no_descriptor_left(void **state)
     }
 }
 
+/* By CPU it goes on while the event is enabled, whatever runs there, and only then. */
+static void
+test_enabled_time(void **state)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(FolioPerfRing) ring = folio_perf_ring_open(&faults, -1, 0, &error);
+    guint64 before;
+
+    assert_no_error(error);
+    assert_int_equal(folio_perf_ring_get_enabled_nsec(ring), 0);
+    assert_true(folio_perf_ring_enable(ring, TRUE));
+    before = folio_perf_ring_get_enabled_nsec(ring);
+    g_usleep(1000);
+    assert_true(folio_perf_ring_get_enabled_nsec(ring) >= before + 1000000);
+    assert_true(folio_perf_ring_enable(ring, FALSE));
+    before = folio_perf_ring_get_enabled_nsec(ring);
+    g_usleep(1000);
+    assert_int_equal(folio_perf_ring_get_enabled_nsec(ring), before);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_enabled_time),
         cmocka_unit_test(test_samples),
         cmocka_unit_test(test_overflow_is_counted),
         cmocka_unit_test(test_period),
