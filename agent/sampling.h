@@ -11,8 +11,9 @@
 G_DECLARE_FINAL_TYPE(FolioSampling, folio_sampling, FOLIO, SAMPLING, GObject)
 
 /* Threads of guests from which on SampleBy=auto samples by host, when there are fewer CPUs. The
- * buffers of so many take 192 MiB of memory that cannot be swapped, and their descriptors 1% of
- * LimitNOFILE=; by CPU, the largest hosts need no more than that. */
+ * buffers of so many take 192 MiB of memory that cannot be swapped, and following them takes 0.15%
+ * of a core even if they do nothing (tests/bench/README); by CPU, the largest hosts need no more
+ * than that. */
 #define FOLIO_HOST_THREADS 512
 
 /* Is the host to be sampled as a whole? by_host: it is now, which it then stays until the threads
