@@ -270,6 +270,23 @@ test_period(void **state)
     wait_for(figures_of(stage->guest).period > 1000);
 }
 
+/* So do many drains that each take little: an epoch's end is one, and there are 50 a second. */
+static void
+test_all_drains_count(void **state)
+{
+    const FolioSamplerSettings frugal = { .cpu_share = 0.05, .epoch_msec = EPOCH_MSEC };
+    Stage *stage = *state;
+    Player *next = player_new();
+
+    stage_open(stage, huge_dir);
+    stage->ram[0] = 1;
+    stage_begin(stage);
+    wait_until_on(stage);
+    next->cpu_a_drain = 8 * G_USEC_PER_SEC; /* nsec: 8 ms, 40% in all, 0.8% of one a second */
+    folio_sampler_configure(stage->sampler, &next->base, &frugal);
+    wait_for(figures_of(stage->guest).period > 1000);
+}
+
 static void
 test_watchdog(void **state)
 {
@@ -351,6 +368,7 @@ main(void)
         STAGE_TEST(test_process_ends),
         STAGE_TEST(test_sources_change),
         STAGE_TEST(test_period),
+        STAGE_TEST(test_all_drains_count),
         STAGE_TEST(test_watchdog),
         STAGE_TEST(test_watchdog_idle),
         STAGE_TEST(test_two_guests),
