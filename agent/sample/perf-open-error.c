@@ -57,16 +57,25 @@ code_of(int saved_errno)
 }
 
 void
-folio_perf_open_error(GError **error, const char *what, int tid, int cpu, int saved_errno,
-                      const char *holders)
+folio_perf_open_error(GError **error, const char *what, int tid, int cpu, int saved_errno)
 {
-    const gboolean told = saved_errno == EBUSY && *holders != '\0';
     g_autofree char *whom =
         tid >= 0 ? g_strdup_printf("thread %d", tid) : g_strdup_printf("CPU %d", cpu);
 
-    g_set_error(error, FOLIO_ERROR, (gint) code_of(saved_errno), "%s for %s: %s%s%s%s", what, whom,
-                g_strerror(saved_errno), advice(saved_errno, tid < 0),
-                told ? "; perf events are open in " : "", told ? holders : "");
+    g_set_error(error, FOLIO_ERROR, (gint) code_of(saved_errno), "%s for %s: %s%s", what, whom,
+                g_strerror(saved_errno), advice(saved_errno, tid < 0));
+}
+
+void
+folio_perf_blame_holders(GError *error, const char *holders)
+{
+    char *message;
+
+    if (!g_error_matches(error, FOLIO_ERROR, FOLIO_ERROR_BUSY) || *holders == '\0')
+        return;
+    message = g_strdup_printf("%s; perf events are open in %s", error->message, holders);
+    g_free(error->message);
+    error->message = message;
 }
 
 /* Has the process a perf event among its descriptors? What cannot be read has none. */

@@ -7,10 +7,12 @@
 
 /* Sets an error for what perf_event_open answered for that event (such as "arm_spe_0"), for a
  * thread (cpu -1) or a CPU (tid -1). Its code is NOT_FOUND when the thread is gone, UNSUPPORTED
- * when there is no such unit, BUSY, NOT_PERMITTED or FAILED. holders is put behind a BUSY, "": none
- * were found. Pure. */
-void folio_perf_open_error(GError **error, const char *what, int tid, int cpu, int saved_errno,
-                           const char *holders);
+ * when there is no such unit, BUSY, NOT_PERMITTED or FAILED. Pure. */
+void folio_perf_open_error(GError **error, const char *what, int tid, int cpu, int saved_errno);
+
+/* Says in an error which is BUSY who holds events, "": none were found; any other stays as it is.
+ * Pure. */
+void folio_perf_blame_holders(GError *error, const char *holders);
 
 /* Who has perf events open, other than this process: "perf (1234), agent (5)", three at most; ""
  * when none was seen. User space is not told of which unit they are, nor of a user in the kernel.

@@ -47,15 +47,6 @@ start_libperf(void)
     }
 }
 
-static void
-set_open_error(GError **error, const FolioPerfEvent *event, int tid, int cpu, int saved_errno)
-{
-    g_autofree char *holders =
-        saved_errno == EBUSY ? folio_perf_find_holders("/proc") : g_strdup("");
-
-    folio_perf_open_error(error, event->what, tid, cpu, saved_errno, holders);
-}
-
 /* Returns an errno. */
 static int
 open_evsel(FolioPerfRing *ring, int tid, int cpu)
@@ -188,7 +179,7 @@ folio_perf_ring_open(const FolioPerfEvent *event, int tid, int cpu, GError **err
     guess = guess_descriptor();
     result = ring->evsel != NULL ? open_evsel(ring, tid, cpu) : ENOMEM;
     if (result != 0) {
-        set_open_error(error, event, tid, cpu, result);
+        folio_perf_open_error(error, event->what, tid, cpu, result);
         return NULL;
     }
     if (!find_descriptor(ring, guess)) {

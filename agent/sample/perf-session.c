@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "sample/cpu-list.h"
+#include "sample/perf-open-error.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -12,6 +13,9 @@
 #include <unistd.h>
 
 #define NSEC_PER_SEC 1000000000ULL
+
+/* Looking who has events open takes some 0.1 s on a large host. */
+#define BLAME_USEC (60 * G_USEC_PER_SEC)
 
 /* One event of one thread or CPU. */
 typedef struct {
@@ -198,6 +202,21 @@ follow_target(FolioPerfSession *session, guint id, GError **failure)
     session->counters.unsampled += missing;
 }
 
+static void
+blame_holders(FolioPerfSession *session, GError *failure)
+{
+    const gint64 now = g_get_monotonic_time();
+
+    if (!g_error_matches(failure, FOLIO_ERROR, FOLIO_ERROR_BUSY))
+        return;
+    if (session->holders == NULL || now - session->holders_at >= BLAME_USEC) {
+        g_free(session->holders);
+        session->holders = folio_perf_find_holders("/proc");
+        session->holders_at = now;
+    }
+    folio_perf_blame_holders(failure, session->holders);
+}
+
 gboolean
 folio_perf_session_follow(FolioSourceSession *base, GError **error)
 {
@@ -219,6 +238,7 @@ folio_perf_session_follow(FolioSourceSession *base, GError **error)
     end_unseen(session);
     if (failure == NULL)
         return TRUE;
+    blame_holders(session, failure);
     g_propagate_error(error, g_steal_pointer(&failure));
     return FALSE;
 }
@@ -261,6 +281,7 @@ folio_perf_session_end(FolioPerfSession *session)
     g_clear_pointer(&session->slot_of_key, g_hash_table_unref);
     g_clear_pointer(&session->slots, g_ptr_array_unref);
     g_clear_pointer(&session->process, folio_process_unref);
+    g_clear_pointer(&session->holders, g_free);
     if (session->epoll_fd >= 0)
         close(session->epoll_fd);
     session->epoll_fd = -1;

@@ -37,6 +37,8 @@ struct _FolioPerfSession {
     GHashTable *slot_of_key;
     guint generation;
     int epoll_fd;
+    char *holders; /* who may hold a unit that is busy, as of then; NULL: nobody asked */
+    gint64 holders_at;
     gboolean enabled;
     FolioSampleSink sink;
     gpointer sink_data;

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* perf-open-error: what is said of an event that could not be opened, and who holds events. */
 #include "base/error.h"
-#include "cmocka-all.h"
+#include "event-holder.h"
 #include "sample/perf-open-error.h"
 
 #include <errno.h>
-#include <linux/perf_event.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static void
 test_what_is_said(void **state)
@@ -37,8 +31,9 @@ test_what_is_said(void **state)
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(GError) error = NULL;
 
-        folio_perf_open_error(&error, "arm_spe_0", cases[i].tid, cases[i].cpu, cases[i].saved_errno,
-                              "perf (12)");
+        folio_perf_open_error(&error, "arm_spe_0", cases[i].tid, cases[i].cpu,
+                              cases[i].saved_errno);
+        folio_perf_blame_holders(error, "perf (12)");
         assert_folio_error(error, cases[i].code);
         if (strstr(error->message, cases[i].part) == NULL ||
             strstr(error->message, cases[i].not_part) != NULL)
@@ -51,38 +46,9 @@ test_nobody_found(void **state)
 {
     g_autoptr(GError) error = NULL;
 
-    folio_perf_open_error(&error, "arm_spe_0", -1, 0, EBUSY, "");
+    folio_perf_open_error(&error, "arm_spe_0", -1, 0, EBUSY);
+    folio_perf_blame_holders(error, "");
     assert_null(strstr(error->message, "are open in"));
-}
-
-/* A child with an event, of whatever unit; its name is hostile. */
-static pid_t
-start_holder(void)
-{
-    int ready[2];
-    char byte;
-    pid_t pid;
-
-    assert_int_equal(pipe(ready), 0);
-    pid = fork();
-    if (pid == 0) {
-        struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE,
-                                        .size = sizeof attr,
-                                        .config = PERF_COUNT_SW_DUMMY,
-                                        .disabled = 1 };
-
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        prctl(PR_SET_NAME, "x\033[31m");
-        if (syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC) < 0 ||
-            write(ready[1], "", 1) != 1)
-            _exit(1);
-        pause();
-        _exit(0);
-    }
-    close(ready[1]);
-    assert_int_equal(read(ready[0], &byte, 1), 1);
-    close(ready[0]);
-    return pid;
 }
 
 /* Other programs on this machine may hold some too, and three are enough: below a made-up /proc
@@ -104,8 +70,7 @@ test_holders(void **state)
     assert_int_equal(symlink(own_target, own_entry), 0);
     holders = folio_perf_find_holders(root);
     assert_string_equal(holders, expected);
-    kill(pid, SIGKILL);
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    end_holder(pid);
     later = folio_perf_find_holders(root);
     assert_string_equal(later, "");
     unlink(entry);
