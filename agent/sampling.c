@@ -7,8 +7,6 @@
 #include "sample/perf-source.h"
 #include "sample/spe-source.h"
 
-#include <unistd.h>
-
 /* Where the period starts; what draining costs moves it from there. */
 #define FIRST_PERIOD 65536
 /* Of a thread: 4,000 records of 64 bytes. */
@@ -27,8 +25,9 @@ struct _FolioSampling {
     gboolean configured;
     guint serial;       /* of the last choice begun */
     const char *source; /* in use; "none" */
-    gboolean by_host;   /* it, or the choice under way, is */
-    guint look_source;  /* 0: it does not depend on the number of threads */
+    gboolean by_host;   /* the choice made last, which may be under way */
+    gboolean used_by_host;
+    guint look_source; /* 0: it does not depend on the number of threads */
     char *problem;
 };
 
@@ -130,6 +129,7 @@ on_chosen(GObject *object, GAsyncResult *result, gpointer user_data)
     }
     folio_sampler_configure(sampling->sampler, source, &settings);
     sampling->source = source != NULL ? source->klass->name : "none";
+    sampling->used_by_host = choice->by_host;
     g_free(sampling->problem);
     sampling->problem = g_strdup(error != NULL ? error->message : "");
     if (error != NULL)
@@ -163,7 +163,7 @@ wants_host(FolioSampling *sampling)
 
     folio_sampler_get_host_figures(sampling->sampler, &host);
     return folio_sampling_wants_host(sampling->config.sample_by, sampling->by_host, host.threads,
-                                     (guint) sysconf(_SC_NPROCESSORS_ONLN));
+                                     g_get_num_processors());
 }
 
 static gboolean
@@ -201,7 +201,7 @@ folio_sampling_get_sampled_by(FolioSampling *sampling)
 {
     if (g_str_equal(sampling->source, "none"))
         return "none";
-    return sampling->by_host ? "host" : "process";
+    return sampling->used_by_host ? "host" : "process";
 }
 
 const char *

@@ -44,11 +44,11 @@ slot_key(guint unit, guint id)
 /* Adds the ring to what folio_perf_session_get_fd polls. Edge-triggered: the hang-up of a thread
  * that ended must not be reported over and over. */
 static gboolean
-watch(const FolioPerfSession *session, int fd, GError **error)
+watch(const FolioPerfSession *session, Slot *slot, GError **error)
 {
-    struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+    struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.ptr = slot };
 
-    if (epoll_ctl(session->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
+    if (epoll_ctl(session->epoll_fd, EPOLL_CTL_ADD, folio_perf_ring_fd(slot->ring), &event) == 0)
         return TRUE;
     folio_set_error_errno(error, errno, "watching a perf event");
     return FALSE;
@@ -66,14 +66,18 @@ open_slot(FolioPerfSession *session, guint unit, guint id, GError **error)
     now.attr.sample_period = session->counters.period;
     ring =
         folio_perf_ring_open(&now, whole_host ? -1 : (int) id, whole_host ? (int) id : -1, error);
-    if (ring == NULL || !watch(session, folio_perf_ring_fd(ring), error))
+    if (ring == NULL)
         return FALSE;
-    if (session->enabled)
-        folio_perf_ring_enable(ring, TRUE);
     slot = g_new0(Slot, 1);
     slot->key = slot_key(unit, id);
     slot->generation = session->generation;
     slot->ring = g_steal_pointer(&ring);
+    if (!watch(session, slot, error)) {
+        slot_free(slot);
+        return FALSE;
+    }
+    if (session->enabled)
+        folio_perf_ring_enable(slot->ring, TRUE);
     g_ptr_array_add(session->slots, slot);
     g_hash_table_insert(session->slot_of_key, &slot->key, slot);
     return TRUE;
@@ -335,21 +339,55 @@ drain_all(FolioPerfSession *session)
     folio_perf_session_flush(session);
 }
 
-gboolean
-folio_perf_session_drain(FolioSourceSession *base, FolioSampleSink sink, gpointer user_data,
-                         GError **error)
+/* A ring that goes with the slot is no longer watched, so that no slot here is gone. */
+static void
+drain_ready(FolioPerfSession *session)
 {
-    FolioPerfSession *session = (FolioPerfSession *) base;
+    struct epoll_event events[64];
+    guint left = session->slots->len;
+    int n;
+
+    do {
+        n = epoll_wait(session->epoll_fd, events, (int) MIN(left, G_N_ELEMENTS(events)), 0);
+        for (int i = 0; i < n; i++)
+            session->type->drain_ring(session, ((const Slot *) events[i].data.ptr)->ring);
+        left -= (guint) MAX(n, 0);
+    } while (n > 0 && left > 0);
+    folio_perf_session_flush(session);
+}
+
+static gboolean
+drain(FolioPerfSession *session, gboolean all, FolioSampleSink sink, gpointer user_data,
+      GError **error)
+{
     const guint64 start = thread_cpu_nsec();
     /* Asked before the reading, so that nothing can come behind the last sample. */
     const gboolean alive = is_alive(session, error);
 
     session->sink = sink;
     session->sink_data = user_data;
-    clear_watch(session);
-    drain_all(session);
+    if (all || !alive) {
+        clear_watch(session);
+        drain_all(session);
+    } else if (session->slots->len > 0) {
+        drain_ready(session);
+    }
     session->counters.cpu_nsec += thread_cpu_nsec() - start;
     return alive;
+}
+
+gboolean
+folio_perf_session_drain(FolioSourceSession *base, FolioSampleSink sink, gpointer user_data,
+                         GError **error)
+{
+    return drain((FolioPerfSession *) base, TRUE, sink, user_data, error);
+}
+
+gboolean
+folio_perf_session_drain_ready(FolioSourceSession *base, FolioSampleSink sink, gpointer user_data,
+                               GError **error)
+{
+    return drain((FolioPerfSession *) base, FALSE, sink, user_data, error);
 }
 
 void

@@ -58,6 +58,8 @@ void folio_perf_session_end(FolioPerfSession *session);
 /* As in FolioSourceClass. */
 gboolean folio_perf_session_drain(FolioSourceSession *base, FolioSampleSink sink,
                                   gpointer user_data, GError **error);
+gboolean folio_perf_session_drain_ready(FolioSourceSession *base, FolioSampleSink sink,
+                                        gpointer user_data, GError **error);
 gboolean folio_perf_session_follow(FolioSourceSession *base, GError **error);
 void folio_perf_session_enable(FolioSourceSession *base, gboolean enabled);
 void folio_perf_session_set_period(FolioSourceSession *base, guint64 period);

@@ -86,6 +86,7 @@ static const FolioSourceClass perf_source_class = {
     .evidence = TRUE,
     .open = perf_source_open,
     .drain = folio_perf_session_drain,
+    .drain_ready = folio_perf_session_drain_ready,
     .follow = folio_perf_session_follow,
     .enable = folio_perf_session_enable,
     .set_period = folio_perf_session_set_period,

@@ -203,6 +203,18 @@ drain_since(FolioSampled *guest, gint64 time, gint64 now, gboolean *changed)
     return guest->hosted; /* then the host meets it too, and ends for all guests */
 }
 
+/* Of its own stream. */
+static gboolean
+drain_ready(FolioSampled *guest, gint64 now, gboolean *changed)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (folio_stream_drain_ready(guest->stream, &error))
+        return TRUE;
+    fail(guest, now, error, changed);
+    return FALSE;
+}
+
 /* With the host's stream all epochs end together: each end costs one drain. */
 static gint64
 epoch_end(const FolioSampled *guest, gint64 earliest)
@@ -435,7 +447,7 @@ folio_sampled_serve(FolioSampled *guest, gint64 now, gboolean readable, gboolean
     if (now >= guest->tend_at) {
         if (!tend(guest, now, changed))
             return guest->retry_at;
-    } else if (readable && !drain_since(guest, now, now, changed)) {
+    } else if (readable && !drain_ready(guest, now, changed)) {
         return guest->retry_at;
     }
     if (guest->passing)

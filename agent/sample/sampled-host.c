@@ -179,7 +179,7 @@ serve_stream(FolioSampledHost *host, const GPtrArray *guests, gint64 now, gboole
     if (now >= host->tick_at)
         return tick(host, now, error);
     return !readable || host->stream->drained_at == now ||
-           folio_stream_drain(host->stream, now, error);
+           folio_stream_drain_ready(host->stream, error);
 }
 
 gint64

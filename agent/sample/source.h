@@ -75,6 +75,11 @@ typedef struct {
     gboolean (*drain)(FolioSourceSession *session, FolioSampleSink sink, gpointer user_data,
                       GError **error);
 
+    /* As drain, but only of what fills up, by get_fd: of many threads or CPUs a few. NULL: there is
+     * no difference. */
+    gboolean (*drain_ready)(FolioSourceSession *session, FolioSampleSink sink, gpointer user_data,
+                            GError **error);
+
     /* Follows the threads of the process (or the CPUs of the host) as they come and go. FALSE:
      * the process ended (NOT_FOUND), or some could not be opened: those are counters.unsampled
      * until a later call succeeds; the others are sampled. */

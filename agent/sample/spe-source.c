@@ -197,6 +197,7 @@ static const FolioSourceClass spe_source_class = {
     .evidence = TRUE,
     .open = spe_source_open,
     .drain = folio_perf_session_drain,
+    .drain_ready = folio_perf_session_drain_ready,
     .follow = folio_perf_session_follow,
     .enable = folio_perf_session_enable,
     .set_period = folio_perf_session_set_period,

@@ -199,6 +199,17 @@ folio_stream_drain(FolioStream *stream, gint64 now, GError **error)
     return alive;
 }
 
+gboolean
+folio_stream_drain_ready(FolioStream *stream, GError **error)
+{
+    const FolioSourceClass *klass = class_of(stream);
+    const gboolean alive = (klass->drain_ready != NULL ? klass->drain_ready : klass->drain)(
+        stream->session, take_samples, stream, error);
+
+    klass->get_counters(stream->session, &stream->counters);
+    return alive;
+}
+
 void
 folio_stream_enable(FolioStream *stream, gboolean enabled)
 {

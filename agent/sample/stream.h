@@ -76,6 +76,9 @@ void folio_stream_close(FolioStream *stream, FolioStreamTotals *totals);
 /* Takes in what came. FALSE: the session is dead; the caller closes it. Nothing is allocated. */
 gboolean folio_stream_drain(FolioStream *stream, gint64 now, GError **error);
 
+/* The same of what fills up, when its descriptor said so. */
+gboolean folio_stream_drain_ready(FolioStream *stream, GError **error);
+
 /* Follows threads or CPUs when it is time, drains, and adapts the period to the budget, a share of
  * one core. Returns as folio_stream_drain. */
 gboolean folio_stream_tend(FolioStream *stream, gint64 now, double budget, GError **error);

@@ -5,6 +5,7 @@
 #include "common/spe-encoder.h"
 #include "spe-fixture.h"
 
+#include <poll.h>
 #include <sys/mman.h>
 
 /* A stream of whole records, and what has to come out of it. */
@@ -346,10 +347,52 @@ test_no_class_filter(void **state)
     assert_got_all(fixture, stream);
 }
 
+/* How many of the records from first to end give a sample. */
+static guint
+count_samples(const Stream *stream, guint first, guint end)
+{
+    guint n = 0;
+
+    for (guint i = first; i < end; i++)
+        n += g_array_index(stream->places, gint, i) >= 0;
+    return n;
+}
+
+/* Of many areas those that fill up are read, and no other, until all are. */
+static void
+test_ready_only(void **state)
+{
+    const guint64 one = 1;
+    Fixture *fixture = *state;
+    g_autoptr(Stream) stream = stream_new(100, fixture->random);
+    const FolioSourceClass *klass = NULL;
+    struct pollfd fd = { .events = POLLIN };
+    g_autoptr(GError) error = NULL;
+    guint at = 0;
+
+    start(fixture);
+    klass = fixture->source->klass;
+    fd.fd = klass->get_fd(fixture->session);
+    run(fake_ring(1), stream, &at, 50);
+    run(fake_ring(2), stream, &at, 50);
+    assert_true(klass->drain_ready(fixture->session, take, fixture, &error));
+    assert_int_equal(fixture->n_got, 0);
+    assert_int_equal(write(fake_ring(2)->fd, &one, sizeof one), sizeof one);
+    assert_int_equal(poll(&fd, 1, 0), 1);
+    assert_true(klass->drain_ready(fixture->session, take, fixture, &error));
+    assert_int_equal(fixture->n_got, count_samples(stream, 50, 100));
+    assert_int_equal(poll(&fd, 1, 0), 0);
+    assert_true(klass->drain_ready(fixture->session, take, fixture, &error));
+    assert_int_equal(fixture->n_got, count_samples(stream, 50, 100));
+    drain(fixture);
+    assert_int_equal(fixture->n_got, count_samples(stream, 0, 100));
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        with_host(test_ready_only),
         with_host(test_round_and_round),
         with_host(test_full_area),
         with_host(test_stays_off),
