@@ -14,6 +14,10 @@
 
 #define NSEC_PER_SEC 1000000000ULL
 
+/* Wake-ups come at a quarter of an AUX area and at half a ring of records: what holds an eighth is
+ * read along. */
+#define FILLING 8
+
 /* Looking who has events open takes some 0.1 s on a large host. */
 #define BLAME_USEC (60 * G_USEC_PER_SEC)
 
@@ -44,11 +48,11 @@ slot_key(guint unit, guint id)
 /* Adds the ring to what folio_perf_session_get_fd polls. Edge-triggered: the hang-up of a thread
  * that ended must not be reported over and over. */
 static gboolean
-watch(const FolioPerfSession *session, Slot *slot, GError **error)
+watch(const FolioPerfSession *session, int fd, GError **error)
 {
-    struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.ptr = slot };
+    struct epoll_event event = { .events = EPOLLIN | EPOLLET };
 
-    if (epoll_ctl(session->epoll_fd, EPOLL_CTL_ADD, folio_perf_ring_fd(slot->ring), &event) == 0)
+    if (epoll_ctl(session->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
         return TRUE;
     folio_set_error_errno(error, errno, "watching a perf event");
     return FALSE;
@@ -66,18 +70,14 @@ open_slot(FolioPerfSession *session, guint unit, guint id, GError **error)
     now.attr.sample_period = session->counters.period;
     ring =
         folio_perf_ring_open(&now, whole_host ? -1 : (int) id, whole_host ? (int) id : -1, error);
-    if (ring == NULL)
+    if (ring == NULL || !watch(session, folio_perf_ring_fd(ring), error))
         return FALSE;
+    if (session->enabled)
+        folio_perf_ring_enable(ring, TRUE);
     slot = g_new0(Slot, 1);
     slot->key = slot_key(unit, id);
     slot->generation = session->generation;
     slot->ring = g_steal_pointer(&ring);
-    if (!watch(session, slot, error)) {
-        slot_free(slot);
-        return FALSE;
-    }
-    if (session->enabled)
-        folio_perf_ring_enable(slot->ring, TRUE);
     g_ptr_array_add(session->slots, slot);
     g_hash_table_insert(session->slot_of_key, &slot->key, slot);
     return TRUE;
@@ -339,20 +339,24 @@ drain_all(FolioPerfSession *session)
     folio_perf_session_flush(session);
 }
 
-/* A ring that goes with the slot is no longer watched, so that no slot here is gone. */
-static void
-drain_ready(FolioPerfSession *session)
+static gboolean
+is_filling(const FolioRing *ring)
 {
-    struct epoll_event events[64];
-    guint left = session->slots->len;
-    int n;
+    return ring != NULL && folio_ring_count(ring) >= ring->size / FILLING;
+}
 
-    do {
-        n = epoll_wait(session->epoll_fd, events, (int) MIN(left, G_N_ELEMENTS(events)), 0);
-        for (int i = 0; i < n; i++)
-            session->type->drain_ring(session, ((const Slot *) events[i].data.ptr)->ring);
-        left -= (guint) MAX(n, 0);
-    } while (n > 0 && left > 0);
+/* By a look at each ring. epoll does not tell which: when its own descriptor is polled it asks the
+ * events, and perf_poll in kernel/events/core.c answers each wake-up only once. */
+static void
+drain_filling(FolioPerfSession *session)
+{
+    for (guint i = 0; i < session->slots->len; i++) {
+        const Slot *slot = g_ptr_array_index(session->slots, i);
+
+        if (is_filling(folio_perf_ring_records(slot->ring)) ||
+            is_filling(folio_perf_ring_aux(slot->ring)))
+            session->type->drain_ring(session, slot->ring);
+    }
     folio_perf_session_flush(session);
 }
 
@@ -366,12 +370,11 @@ drain(FolioPerfSession *session, gboolean all, FolioSampleSink sink, gpointer us
 
     session->sink = sink;
     session->sink_data = user_data;
-    if (all || !alive) {
-        clear_watch(session);
+    clear_watch(session);
+    if (all || !alive)
         drain_all(session);
-    } else if (session->slots->len > 0) {
-        drain_ready(session);
-    }
+    else
+        drain_filling(session);
     session->counters.cpu_nsec += thread_cpu_nsec() - start;
     return alive;
 }

@@ -37,6 +37,12 @@ folio_ring_begin(FolioRing *ring)
     return ring->end - ring->at;
 }
 
+guint64
+folio_ring_count(const FolioRing *ring)
+{
+    return __atomic_load_n(ring->head, __ATOMIC_RELAXED) - ring->at;
+}
+
 static const guint8 *
 ring_byte(const FolioRing *ring, guint64 at)
 {

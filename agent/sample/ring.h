@@ -34,6 +34,9 @@ void folio_ring_init_aux(FolioRing *ring, struct perf_event_mmap_page *control, 
  * further than size from the tail (no kernel does that) gives 0 and skips all of it. */
 guint64 folio_ring_begin(FolioRing *ring);
 
+/* How many bytes there are to read. */
+guint64 folio_ring_count(const FolioRing *ring);
+
 /* The next whole record, NULL behind the last one. One that lies across the end of the ring is put
  * together in scratch (FOLIO_RING_RECORD_MAX bytes, aligned to 8). Valid until folio_ring_end. A
  * record of an impossible size ends the reading; folio_ring_end passes over the rest. */

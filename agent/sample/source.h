@@ -75,8 +75,8 @@ typedef struct {
     gboolean (*drain)(FolioSourceSession *session, FolioSampleSink sink, gpointer user_data,
                       GError **error);
 
-    /* As drain, but only of what fills up, by get_fd: of many threads or CPUs a few. NULL: there is
-     * no difference. */
+    /* As drain, but only of what fills up: of many threads or CPUs a few. For when get_fd says so.
+     * NULL: there is no difference. */
     gboolean (*drain_ready)(FolioSourceSession *session, FolioSampleSink sink, gpointer user_data,
                             GError **error);
 
