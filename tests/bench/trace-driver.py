@@ -6,10 +6,14 @@ sql-* print SQL, text prints text, redis-* and memcached talk to a server on 127
 it down, py-* are programs to record themselves. All are seeded and repeatable.
 """
 
+import array
+import ast
 import collections
 import gc
+import glob
 import heapq
 import json
+import os
 import random
 import socket
 import sys
@@ -59,6 +63,36 @@ def sql_sqlite_mix():
         print('SELECT a%100, count(*) FROM t GROUP BY 1;')
 
 
+def sql_sqlite_etl():
+    """Tables built, joined into others and dropped, with look-ups in between."""
+    rows = 60000
+    sqlite_setup(rows)
+    for step in range(12):
+        print(f'CREATE TABLE s{step} AS SELECT id, a % 1000 g, b FROM t WHERE a % 7 <> {step % 7};')
+        print(f'CREATE INDEX i{step} ON s{step}(g);')
+        for _ in range(6000):
+            print(f'SELECT count(*) FROM s{step} WHERE g={skewed(1000, 2)};' if rand() < .1 else
+                  f'SELECT length(c) FROM t WHERE id={skewed(rows, 3)};')
+        print(f'SELECT count(DISTINCT x.b) FROM s{step} x JOIN t USING(id) WHERE g < 200;')
+        if step >= 3:
+            print(f'DROP TABLE s{step - 3};')
+
+
+def sql_sqlite_kv():
+    """Big values under popular keys; old ones are deleted in rounds and others take their place."""
+    print('PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-150000;')
+    print('CREATE TABLE kv(k INTEGER PRIMARY KEY, at INT, v BLOB);')
+    rows = 30000
+    for step in range(60000):
+        if step < rows or rand() < .1:
+            print(f'REPLACE INTO kv VALUES({step % rows if step < rows else skewed(rows, 2)}, {step}, '
+                  f'randomblob({200 + skewed(4000, 3)}));')
+        if step >= rows // 4:
+            print(f'SELECT length(v), at FROM kv WHERE k={skewed(rows, 3)};')
+        if step % 12000 == 11999:
+            print(f'DELETE FROM kv WHERE k % 10 = {step // 12000 % 10} AND at < {step - 8000};')
+
+
 def sql_postgres():
     """Accounts read and updated with skew, phases with joins and grouping in between."""
     rows = 100000
@@ -86,6 +120,22 @@ def text():
     words = [f'{random.getrandbits(24):x}' for _ in range(50000)]
     for _ in range(700000):
         print(' '.join(random.choices(words, k=8)))
+
+
+def random_json():
+    """An array of 60,000 objects."""
+    json.dump([{'a': random.randrange(3000), 'b': i, 'c': [f'{random.getrandbits(40):x}'] * 3, 'd': {'e': rand()}}
+               for i in range(60000)], sys.stdout)
+
+
+def source_files(directory):
+    """Two thousand files that are much like each other."""
+    words = [f'{random.getrandbits(30):x}' for _ in range(2000)]
+    lines = [' '.join(random.choices(words, k=10)) + '\n' for _ in range(1000)]
+    for i in range(2000):
+        start = random.randrange(800)
+        with open(f'{directory}/{i}.txt', 'w', encoding='ascii') as file:
+            file.writelines(line if rand() < .95 else random.choice(lines) for line in lines[start:start + 150])
 
 
 def connect(port):
@@ -163,6 +213,43 @@ def redis_zset(port):
     redis_stop(stream)
 
 
+def redis_queue(port):
+    """Lists that jobs go through, results that live on for a while."""
+    stream, waiting = connect(port), 0
+    for i in range(600):
+        redis_run(stream, (('LPUSH', f'q{k % 8}', b'j' * random.randrange(50, 900)) for k in range(400)))
+        waiting += 400
+        take = min(waiting, 200 if i % 60 < 40 else 800)
+        redis_run(stream, (('RPOP', f'q{k % 8}') for k in range(take)))
+        waiting -= take
+        redis_run(stream, (('SET', f'r{(i * 100 + k) % 30000}', b'r' * 200) for k in range(100)))
+        redis_run(stream, (('GET', f'r{(i * 100 - skewed(8000, 2)) % 30000}') for k in range(300)))
+    redis_stop(stream)
+
+
+def redis_lru(port):
+    """A cache with less memory than it would need; what is popular drifts."""
+    stream, n = connect(port), 200000
+    for i in range(400):
+        keys = [(i * 200 + skewed(n, 3)) % n for _ in range(1000)]
+        redis_run(stream, (('GET', f'k{key}') for key in keys))
+        redis_run(stream, (('SET', f'k{key}', b'c' * random.randrange(100, 1500)) for key in keys[:300]))
+    redis_stop(stream)
+
+
+def redis_ttl(port):
+    """Keys that expire soon, counters that stay, a report over all counters now and then."""
+    stream = connect(port)
+    for i in range(300):
+        redis_run(stream, (('SET', f's{i}:{k}', b's' * random.randrange(100, 1200), 'PX',
+                            random.randrange(500, 8000)) for k in range(300)))
+        redis_run(stream, (('GET', f's{i - skewed(20, 2)}:{random.randrange(300)}') for _ in range(600)))
+        redis_run(stream, (('HINCRBY', f'h{skewed(800, 3)}', f'f{random.randrange(60)}', 1) for _ in range(900)))
+        if i % 50 == 49:
+            redis_run(stream, (('HVALS', f'h{k}') for k in range(800)))
+    redis_stop(stream)
+
+
 def memcached(port):
     """Skewed reads with some writes; the popular keys change twice."""
     stream, n = connect(port), 80000
@@ -227,15 +314,87 @@ def py_tree():
                 node = node[1 + (key >= node[0])]
 
 
+def py_compile():
+    """The compiler on its own library, syntax trees kept for a while."""
+    kept = collections.deque(maxlen=40)
+    for name in sorted(glob.glob(os.path.dirname(os.__file__) + '/*.py')):
+        with open(name, encoding='utf-8') as file:
+            source = file.read()
+        kept.append(ast.parse(source))
+        compile(source, name, 'exec')
+        if rand() < .2:
+            sum(1 for node in ast.walk(random.choice(kept)) if isinstance(node, ast.Name))
+
+
+def py_list():
+    """Arrays: filled, sorted, sieved, and left alone while others are worked on."""
+    arrays = [array.array('q', (random.randrange(10**9) for _ in range(150000))) for _ in range(12)]
+    for turn in range(40):
+        work = arrays[skewed(12, 2)]
+        if turn % 4 == 0:
+            work[:] = array.array('q', sorted(work))
+        for _ in range(60000):
+            work[skewed(len(work), 4)] += 1
+        if turn % 9 == 8:
+            sum(sum(each[::64]) for each in arrays)
+
+
+def py_phases():
+    """Long service with few objects of many in use, short reorganisations of a part of them."""
+    store = [[i, f'n{i}', [i] * 3] for i in range(250000)]
+    popular = [random.randrange(len(store)) for _ in range(400)]
+    for _ in range(10):
+        for _ in range(500000 + random.randrange(500000)):
+            store[popular[skewed(400, 2)]][0] += 1
+        start = random.randrange(200000)
+        store[start:start + 25000] = sorted(store[start:start + 25000], key=lambda item: item[1])
+        popular[:100] = [random.randrange(len(store)) for _ in range(100)]
+
+
+def py_cache():
+    """Sessions that come, are used for a while and expire; all are looked through every so often."""
+    live = {}
+    for step in range(400000):
+        if step % 4 == 0:
+            live[step] = {'user': f'u{step}', 'data': bytearray(400), 'seen': step, 'items': []}
+        keys = step // 4 * 4 - skewed(20000, 3) // 4 * 4
+        if keys in live:
+            live[keys]['seen'] = step
+            live[keys]['items'].append(step)
+        if step % 40000 == 39999:
+            for key in [key for key, session in live.items() if session['seen'] < step - 60000]:
+                del live[key]
+
+
+def py_graph():
+    """Shortest paths from one node after the other over a graph in lists; hubs are hot."""
+    n = 30000
+    edges = [[(min(skewed(n, 3), n - 1), rand()) for _ in range(4)] for _ in range(n)]
+    for _ in range(6):
+        start = random.randrange(n)
+        distance, heap = {start: 0}, [(0, start)]
+        while heap:
+            far, node = heapq.heappop(heap)
+            if far > distance[node]:
+                continue
+            for to, length in edges[node]:
+                if far + length < distance.get(to, 1e9):
+                    distance[to] = far + length
+                    heapq.heappush(heap, (far + length, to))
+        for _ in range(300000):
+            edges[skewed(n, 6)][0]
+
+
 def main():
     workloads = {name.replace('_', '-'): run for name, run in globals().items()
-                 if name.startswith(('sql_', 'redis_m', 'redis_b', 'redis_z', 'py_'))}
-    workloads |= {'text': text, 'memcached': memcached}
+                 if name.startswith(('sql_', 'redis_', 'py_'))
+                 and name not in ('redis_answer', 'redis_run', 'redis_stop')}
+    workloads |= {'text': text, 'memcached': memcached, 'json': random_json, 'files': source_files}
     if len(sys.argv) < 2 or sys.argv[1] not in workloads:
         sys.exit(__doc__ + '\nworkloads: ' + ' '.join(sorted(workloads)))
     random.seed(sys.argv[1])
     try:
-        workloads[sys.argv[1]](*map(int, sys.argv[2:]))
+        workloads[sys.argv[1]](*(int(arg) if arg.isdigit() else arg for arg in sys.argv[2:]))
     except (ConnectionError, EOFError):
         sys.exit('the server ended before the workload did')
 

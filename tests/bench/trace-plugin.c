@@ -2,9 +2,10 @@
 /* A plugin for QEMU's user-mode emulator that records which sub-pages a program accesses and how
  * often, as a trace for heat-replay (trace.h has the format):
  *
- *   qemu-x86_64 -plugin trace-plugin.so,out=FILE,every=ACCESSES PROGRAM...
+ *   qemu-x86_64 -plugin trace-plugin.so,out=FILE,every=ACCESSES[,windows=N] PROGRAM...
  *
- * A trace window is that many loads and stores. Children that the program forks are not recorded.
+ * A trace window is that many loads and stores; after N windows the program is ended. Children that
+ * the program forks are not recorded.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The part of the plugin interface (version 1) in use; Debian ships no header for it. */
 struct qemu_plugin_tb;
@@ -45,7 +47,7 @@ typedef struct {
 static Slot *slots; /* open addressing */
 static FILE *out;
 static uint64_t every = 2000000, left;
-static unsigned window;
+static unsigned window, last_window;
 static bool recording;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -74,6 +76,10 @@ end_window(void)
     }
     window++;
     left = every;
+    if (window == last_window) {
+        fclose(out);
+        _exit(0); /* with the lock held, so that no other thread writes to the closed file */
+    }
 }
 
 static Slot *
@@ -138,6 +144,8 @@ qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv)
             path = argv[i] + 4;
         else if (strncmp(argv[i], "every=", 6) == 0)
             every = strtoull(argv[i] + 6, NULL, 10);
+        else if (strncmp(argv[i], "windows=", 8) == 0)
+            last_window = (unsigned) strtoul(argv[i] + 8, NULL, 10);
     }
     slots = calloc(SLOTS, sizeof *slots);
     out = path ? fopen(path, "w") : NULL;
