@@ -1,52 +1,64 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* From what sampling showed of a block to a verdict on it. Pure arithmetic.
  *
- * The constants were chosen on recordings of real programs so that splits of blocks that become
- * dense stay below 1% of these on each; tests/bench/README says on which, and how well they do on
- * others. The rule is flat around them. */
+ * The constants were chosen on recordings of real programs and on synthetic ones; the rule is flat
+ * around them. tests/bench/README says on which, and how well it does on others. */
 #include "heat/estimate.h"
 
-/* Reach: what joined the footprint in one window is taken to join it again in each of the next
- * FRESH_WEIGHT, and what the window's samples did not show counts UNSEEN_WEIGHT times, as far as
- * what they did show was new. No block is below SMALLEST. All of it is for a block watched for
- * long; one watched for AGE_WEIGHT windows reaches twice as far. */
-#define FRESH_WEIGHT  8.0f
-#define UNSEEN_WEIGHT 3.0f
+#include <string.h>
+
+/* Reach: what joined the footprint lately is taken to stand for GROWTH_WEIGHT times as many that
+ * were not sampled or are still to come. No block is below SMALLEST. All of it is for a block
+ * watched for long; one watched for AGE_WEIGHT windows reaches twice as far. */
+#define GROWTH_WEIGHT 96.0f
 #define SMALLEST      5.0f
-#define AGE_WEIGHT    8.0f
+#define AGE_WEIGHT    3.0f
 
-#define YOUNGEST 3 /* windows; a block that has just come into use is likely to be filled next */
+/* A block that has just come into use is likely to be filled next: it has no level in its first
+ * window, and no verdict before its fourth. */
+#define YOUNGEST 4
 
-/* The limit of a guest without a record, and the widest; the latter is earned by so many dense
- * blocks (summed over windows) without a surprise. */
-#define LIMIT_FIRST   110.0f
-#define LIMIT_WIDEST  140.0f
-#define DENSE_TO_EARN 500.0f
+/* Few samples that all fall on different sub-pages are what a block looks like that is in use all
+ * over. If it used n sub-pages evenly, s sightings would show about s^2 / 2n of them again; a block
+ * has no level unless the n that this gives is below EVENLY, or it was seen again more often than
+ * its footprint is wide, and unless AGAIN were seen again at all. It needs none of this when all
+ * its sightings, and UNLUCKY more that chance may have withheld (95%), stand for fewer accesses
+ * than EVENLY a window. */
+#define AGAIN   5
+#define EVENLY  64u
+#define UNLUCKY 3
 
-/* Whatever its guest has earned, a block that is estimated to use so many sub-pages right now is
- * not split: 102 is where a split only breaks even, and the estimate is from few samples. */
-#define PRESENT_LIMIT 80.0f
+/* The limit of a guest without a record, in sub-pages of reach, and the widest, which is earned by
+ * so many dense blocks (summed over windows). They are above the 102 at which a split breaks even
+ * (a hot sub-page costs four times what a cold one gives), for reach is on the careful side. A
+ * level is an eighth of a doubling: the margin below a surprise is half its reach. */
+#define LIMIT_FIRST   180.0f
+#define LIMIT_WIDEST  250.0f
+#define DENSE_TO_EARN 200
+#define MARGIN        8
+
+/* A block that is estimated to use so many sub-pages right now is not split: 102 is where a split
+ * only breaks even, and the estimate is from few samples. */
+#define PRESENT_LIMIT 80u
+
+/* One in HUNDREDTH of the dense blocks may have been called sparse before. A first surprise cannot
+ * be foreseen, and what turns one block often turns many at once: a window has RATION_FIRST
+ * verdicts of sparse, and one more for each HUNDREDTH block that was seen dense (which makes a
+ * mistake small), or that would have been called sparse and stayed so (which makes it unlikely). */
+#define HUNDREDTH    100
+#define RATION_FIRST 6
 
 /* A block looks dense when it is estimated to use a quarter of its sub-pages, from no fewer seen
- * than SOME; the verdict wants ENOUGH of them, window after window. When MANY were seen, there is
- * no doubt that an earlier verdict of sparse was wrong. */
-#define DENSE_PAGES 128u
-#define SOME        24
-#define ENOUGH      48
-#define MANY        100
-#define DENSE_WINDOWS                                                           \
-    5 /* in a row, for the verdict: as many as the history has, and the present \
-       */
+ * than SOME; the verdict wants ENOUGH of them, for DENSE_WINDOWS in a row. */
+#define DENSE_PAGES   128u
+#define SOME          12
+#define ENOUGH        48
+#define DENSE_WINDOWS 5
 
-/* When a guest has no limit at all. */
-#define SURPRISES_FREE    4
-#define SPARSE_A_SURPRISE 50
-#define DENSE_A_SURPRISE  100
-
-/* History: four bits a window, the latest lowest. */
-#define HISTORY_BITS    4
-#define HISTORY_VERDICT 3u
-#define HISTORY_DENSE   4u /* it looked dense */
+/* History: the levels of this window and the one before, and windows in a row of looking dense. */
+#define LEVEL_BITS  6
+#define LEVEL_MASK  (FOLIO_LEVELS - 1u)
+#define DENSE_SHIFT (2 * LEVEL_BITS)
 
 const char *
 folio_verdict_token(FolioVerdict verdict)
@@ -65,101 +77,183 @@ folio_estimate_in_use(const FolioHeatEvidence *evidence)
     return MIN(in_use, (float) FOLIO_SUB_PAGES);
 }
 
-float
-folio_estimate_reach(const FolioHeatEvidence *evidence)
-{
-    float seen = evidence->seen, fresh = evidence->fresh;
-    float unseen = folio_estimate_in_use(evidence) - seen;
-    float reach = SMALLEST + (float) evidence->footprint + FRESH_WEIGHT * fresh;
-
-    if (evidence->seen > 0)
-        reach += UNSEEN_WEIGHT * unseen * fresh / seen;
-    return reach * (1 + AGE_WEIGHT / (float) MAX(evidence->age, 1));
-}
-
-/* folio_estimate_in_use() >= DENSE_PAGES, without its division: the scan asks this of each block.
- */
+/* folio_estimate_in_use() >= pages, without its division: the scan asks this of each block. */
 static gboolean
-looks_dense(const FolioHeatEvidence *evidence, guint at_least)
+uses(const FolioHeatEvidence *evidence, guint pages)
 {
     guint seen = evidence->seen, once = evidence->once, twice = evidence->twice;
 
-    if (seen < at_least)
-        return FALSE;
-    return seen >= DENSE_PAGES || once * (once - 1) >= (DENSE_PAGES - seen) * 2 * (twice + 1);
-}
-
-static guint
-verdict_before(const FolioHeatEvidence *evidence, guint windows_ago)
-{
-    return evidence->history >> (windows_ago - 1) * HISTORY_BITS & HISTORY_VERDICT;
+    return seen >= pages || (once > 0 && once * (once - 1) >= (pages - seen) * 2 * (twice + 1));
 }
 
 void
-folio_outcomes_learn(FolioOutcomes *outcomes, const FolioHeatEvidence *evidence)
+folio_estimate_age(FolioHeatEvidence *evidence, guint fresh)
 {
-    if (!looks_dense(evidence, SOME))
+    guint again = evidence->again + evidence->incidences - fresh;
+
+    if (evidence->age > 0) {
+        guint rest = evidence->growth - (evidence->growth + 3u) / 4;
+
+        evidence->growth = (guint16) (rest + fresh * 16); /* a quarter of it, in 64ths */
+    }
+    evidence->again = (guint8) MIN(again, G_MAXUINT8);
+    if ((evidence->age > 0 || evidence->seen > 0) && evidence->age < G_MAXUINT8)
+        evidence->age++;
+}
+
+float
+folio_estimate_reach(const FolioHeatEvidence *evidence)
+{
+    float reach = SMALLEST + (float) evidence->footprint;
+
+    reach += GROWTH_WEIGHT / 64 * (float) evidence->growth;
+    return reach * (1 + AGE_WEIGHT / (float) MAX(evidence->age, 1));
+}
+
+/* Eight levels to each doubling, from 4 up; the exponent and the upper bits of the fraction are
+ * just that. */
+static guint
+level_of(float reach)
+{
+    const float lowest = 4;
+    gint32 bits, origin;
+
+    memcpy(&bits, &reach, sizeof bits);
+    memcpy(&origin, &lowest, sizeof origin);
+    return (guint) CLAMP((bits >> 20) - (origin >> 20), 0, FOLIO_LEVELS - 2) + 1;
+}
+
+static gboolean
+is_known(const FolioHeatEvidence *evidence, guint64 period)
+{
+    guint again = evidence->again, sightings = evidence->footprint + again;
+
+    if (evidence->age < 2)
+        return FALSE;
+    if (period > 0 && period < EVENLY * G_MAXUINT8 &&
+        period * (sightings + UNLUCKY) < EVENLY * evidence->age)
+        return TRUE;
+    return again >= AGAIN && sightings * sightings < 2 * again * MAX(EVENLY, sightings);
+}
+
+static void
+count_surprise(FolioOutcomes *outcomes, guint level)
+{
+    if (level == 0)
         return;
-    outcomes->dense++;
-    if (evidence->seen < MANY)
+    outcomes->surprises[level]++;
+    if (outcomes->lowest_surprise == 0 || level < outcomes->lowest_surprise)
+        outcomes->lowest_surprise = level;
+}
+
+static gboolean
+may_be_sparse(const FolioHeatEvidence *evidence)
+{
+    return evidence->age >= YOUNGEST && !uses(evidence, PRESENT_LIMIT);
+}
+
+void
+folio_outcomes_enter(FolioOutcomes *outcomes, FolioHeatEvidence *evidence)
+{
+    guint level_before = evidence->history & LEVEL_MASK, level = 0;
+    guint dense_for = evidence->history >> DENSE_SHIFT;
+
+    if (evidence->age == 0)
         return;
-    outcomes->surprises += verdict_before(evidence, 1) == FOLIO_VERDICT_SPARSE;
-    outcomes->surprises += verdict_before(evidence, 2) == FOLIO_VERDICT_SPARSE;
+    if (evidence->seen >= SOME && uses(evidence, DENSE_PAGES)) {
+        outcomes->dense++;
+        count_surprise(outcomes, level_before);
+        count_surprise(outcomes, evidence->history >> LEVEL_BITS & LEVEL_MASK);
+        dense_for = evidence->seen >= ENOUGH ? MIN(dense_for + 1, DENSE_WINDOWS) : 0;
+    } else {
+        dense_for = 0;
+    }
+    if (is_known(evidence, outcomes->period))
+        level = level_of(folio_estimate_reach(evidence));
+    if (level > 0 && may_be_sparse(evidence))
+        outcomes->candidates[level]++;
+    evidence->history = (guint16) (dense_for << DENSE_SHIFT | level_before << LEVEL_BITS | level);
+}
+
+/* The level that is the first with too many surprises at or below it; FOLIO_LEVELS if none is. */
+static guint
+first_bad_level(const FolioOutcomes *outcomes)
+{
+    guint64 allowed = outcomes->dense / HUNDREDTH, sum = 0;
+
+    for (guint level = 1; level < FOLIO_LEVELS; level++) {
+        sum += outcomes->surprises[level];
+        if (sum > allowed)
+            return level;
+    }
+    return FOLIO_LEVELS;
+}
+
+static guint
+limit_level(const FolioOutcomes *outcomes)
+{
+    float earned = (float) MIN(outcomes->dense, DENSE_TO_EARN) / DENSE_TO_EARN;
+    guint widest = level_of(LIMIT_FIRST + (LIMIT_WIDEST - LIMIT_FIRST) * earned);
+    guint bad = first_bad_level(outcomes);
+
+    return bad == FOLIO_LEVELS ? widest : MIN(widest, bad - MIN(bad, MARGIN));
+}
+
+void
+folio_outcomes_settle(FolioOutcomes *outcomes)
+{
+    guint64 left;
+
+    if (outcomes->lowest_surprise > 0 && outcomes->lowest_surprise < outcomes->limit + MARGIN)
+        outcomes->clean = 0;
+    outcomes->limit = limit_level(outcomes);
+    left = RATION_FIRST + outcomes->dense / HUNDREDTH + outcomes->clean / HUNDREDTH;
+    outcomes->last = 0;
+    outcomes->ration = 0;
+    for (guint level = 1; level < outcomes->limit; level++) {
+        guint n = outcomes->candidates[level];
+
+        outcomes->clean += n;
+        if (left == 0)
+            continue;
+        outcomes->last = level;
+        outcomes->ration = (guint) MIN(n, left);
+        left -= outcomes->ration;
+    }
+    memset(outcomes->candidates, 0, sizeof outcomes->candidates);
+    outcomes->lowest_surprise = 0;
+}
+
+static gboolean
+takes_ration(FolioOutcomes *outcomes, guint level)
+{
+    if (level == 0 || level > outcomes->last)
+        return FALSE;
+    if (level < outcomes->last)
+        return TRUE;
+    if (outcomes->ration == 0)
+        return FALSE;
+    outcomes->ration--;
+    return TRUE;
+}
+
+FolioVerdict
+folio_outcomes_verdict(FolioOutcomes *outcomes, const FolioHeatEvidence *evidence)
+{
+    if (evidence->age == 0)
+        return FOLIO_VERDICT_IDLE;
+    if (evidence->history >> DENSE_SHIFT >= DENSE_WINDOWS)
+        return FOLIO_VERDICT_DENSE;
+    if (may_be_sparse(evidence) && takes_ration(outcomes, evidence->history & LEVEL_MASK))
+        return FOLIO_VERDICT_SPARSE;
+    return FOLIO_VERDICT_UNDECIDED;
 }
 
 void
 folio_outcomes_fade(FolioOutcomes *outcomes)
 {
-    outcomes->sparse /= 2;
     outcomes->dense /= 2;
-    outcomes->surprises /= 2;
-}
-
-float
-folio_outcomes_limit(const FolioOutcomes *outcomes)
-{
-    float earned;
-
-    if (outcomes->surprises > SURPRISES_FREE + outcomes->sparse / SPARSE_A_SURPRISE &&
-        outcomes->surprises > outcomes->dense / DENSE_A_SURPRISE)
-        return 0;
-    earned = (float) outcomes->dense / DENSE_TO_EARN - (float) outcomes->surprises / 2;
-    return LIMIT_FIRST + (LIMIT_WIDEST - LIMIT_FIRST) * CLAMP(earned, 0, 1);
-}
-
-static gboolean
-stays_dense(const FolioHeatEvidence *evidence)
-{
-    guint mask = HISTORY_DENSE;
-
-    for (guint i = 2; i < DENSE_WINDOWS; i++)
-        mask |= mask << HISTORY_BITS;
-    return (evidence->history & mask) == mask && looks_dense(evidence, ENOUGH);
-}
-
-static gboolean
-stays_sparse(const FolioHeatEvidence *evidence, float limit)
-{
-    return evidence->age >= YOUNGEST && evidence->footprint < limit &&
-           folio_estimate_in_use(evidence) < PRESENT_LIMIT &&
-           folio_estimate_reach(evidence) < limit;
-}
-
-FolioVerdict
-folio_estimate_verdict(const FolioHeatEvidence *evidence, float limit)
-{
-    if (evidence->age == 0)
-        return FOLIO_VERDICT_IDLE;
-    if (stays_sparse(evidence, limit))
-        return FOLIO_VERDICT_SPARSE;
-    return stays_dense(evidence) ? FOLIO_VERDICT_DENSE : FOLIO_VERDICT_UNDECIDED;
-}
-
-void
-folio_estimate_remember(FolioHeatEvidence *evidence, FolioVerdict verdict, FolioOutcomes *outcomes)
-{
-    guint entry = verdict | (looks_dense(evidence, ENOUGH) ? HISTORY_DENSE : 0);
-
-    evidence->history = (guint16) (evidence->history << HISTORY_BITS | entry);
-    outcomes->sparse += verdict == FOLIO_VERDICT_SPARSE;
+    outcomes->clean /= 2;
+    for (guint level = 0; level < FOLIO_LEVELS; level++)
+        outcomes->surprises[level] /= 2;
 }

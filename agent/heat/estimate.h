@@ -4,12 +4,21 @@
  * A verdict is about what follows, not about what is: splitting a block whose sub-pages come back
  * to life costs more than it saved. Few samples cannot show that a block is sparse, and many
  * samples of a quiet window say nothing of the next one. What does say something is the block's
- * footprint, every sub-page seen in use for a long time, and whether it still grows. */
+ * footprint, every sub-page seen in use for a long time, whether it still grows, and what became
+ * of blocks like it in the same guest.
+ *
+ * That last part is an account which each guest has of its own. Every window, each block's reach is
+ * written down as a level, whether or not anything is decided. When a block looks dense, the
+ * levels it had in the two windows before are the places where a verdict of sparse would have been
+ * wrong. The limit is the level below which such surprises stay under a hundredth of all dense
+ * blocks, with a margin; and however clean the account, a window has no more verdicts of sparse
+ * than it vouches for. */
 #pragma once
 
 #include <glib.h>
 
 #define FOLIO_SUB_PAGES 512 /* 4 KiB pages in a 2 MiB block */
+#define FOLIO_LEVELS    64  /* of reach; level 0 is none */
 
 typedef enum {
     FOLIO_VERDICT_IDLE,      /* no access was ever seen */
@@ -27,43 +36,48 @@ typedef struct {
     guint16 seen;       /* distinct sub-pages seen in the window */
     guint16 once;       /* of these, seen in exactly one epoch */
     guint16 twice;      /* in exactly two */
-    guint16 fresh;      /* of these, not in the footprint before */
     guint16 footprint;  /* sub-pages seen in this window or remembered from earlier ones */
-    guint16 age;        /* windows since the block was first seen, this one included; 0 never */
-    guint16 history;    /* of the four windows before, see folio_estimate_remember */
+    guint16 growth;     /* sub-pages that join the footprint in a window, in 64ths: an average that
+                         * forgets; those of the block's first window do not count */
+    guint16 history;    /* private: levels, and for how long it has looked dense */
+    guint8 age;         /* windows since the block was first seen, this one included; 0 never; stays
+                         * at 255 */
+    guint8 again;       /* incidences of sub-pages that had been seen before; stays at 255 */
 } FolioHeatEvidence;
 
 /* Sub-pages in use in the window, seen or not, by Chao's estimator from those seen in one and in
  * two epochs; at most FOLIO_SUB_PAGES. */
 float folio_estimate_in_use(const FolioHeatEvidence *evidence);
 
-/* Sub-pages that the block may use before long, on the careful side: its footprint, what still
- * joins it, what the samples have not shown, all the more the shorter it has been watched. */
+/* Enters the end of a window: of its incidences and seen sub-pages, fresh are new to the footprint.
+ */
+void folio_estimate_age(FolioHeatEvidence *evidence, guint fresh);
+
+/* Sub-pages that the block may use before long, on the careful side: its footprint and what still
+ * joins it, all the more the shorter it has been watched. */
 float folio_estimate_reach(const FolioHeatEvidence *evidence);
 
-/* What became of a guest's earlier verdicts: the rule learns caution from them. */
+/* A guest's account. All counts are of blocks summed over windows. */
 typedef struct {
-    guint64 sparse;    /* sparse verdicts given */
-    guint64 dense;     /* blocks that looked dense, summed over windows */
-    guint64 surprises; /* sparse verdicts of the two windows before that a dense block belies */
+    guint64 period; /* accesses that a sample may stand for, set by the owner; 0 is unknown */
+    guint64 dense;  /* that looked dense */
+    guint64 clean;  /* below the limit since it was last belied */
+    guint64 surprises[FOLIO_LEVELS]; /* dense ones by the levels of the two windows before */
+    guint candidates[FOLIO_LEVELS];  /* of this window, that could be called sparse */
+    guint lowest_surprise;           /* of this window; 0 none */
+    guint limit;                     /* candidates of lower levels are sparse */
+    guint ration;                    /* verdicts of sparse left to this window at the last level */
+    guint last;                      /* that level: below it, all are; above it, none */
 } FolioOutcomes;
 
-/* Counts what this window says about the verdicts before it. */
-void folio_outcomes_learn(FolioOutcomes *outcomes, const FolioHeatEvidence *evidence);
+/* Enters one block, once a window: what it says about the windows before, and its present level. */
+void folio_outcomes_enter(FolioOutcomes *outcomes, FolioHeatEvidence *evidence);
+
+/* Sets limit and ration, when all blocks of the window are entered. */
+void folio_outcomes_settle(FolioOutcomes *outcomes);
+
+/* The verdict on a block that was entered; one of sparse takes from the ration. */
+FolioVerdict folio_outcomes_verdict(FolioOutcomes *outcomes, const FolioHeatEvidence *evidence);
 
 /* Lets half of it go, so that a guest is judged by its recent past. */
 void folio_outcomes_fade(FolioOutcomes *outcomes);
-
-/* The reach below which a block of this guest is sparse, in sub-pages. It starts a little above the
- * 102 at which a split breaks even (a hot sub-page costs four times what a cold one gives, and
- * reach is on the careful side); a guest whose sparse blocks stayed sparse while many others were
- * dense earns a wider one; a guest whose quiet blocks come back to life too often, more than one
- * sparse verdict in fifty and one dense block in a hundred, has none: 0. */
-float folio_outcomes_limit(const FolioOutcomes *outcomes);
-
-/* The verdict on a block of a guest with that limit. */
-FolioVerdict folio_estimate_verdict(const FolioHeatEvidence *evidence, float limit);
-
-/* Enters the verdict into the block's history and the guest's outcomes, once a window. */
-void folio_estimate_remember(FolioHeatEvidence *evidence, FolioVerdict verdict,
-                             FolioOutcomes *outcomes);

@@ -115,10 +115,8 @@ close_window(FolioHeatPlanes *planes, FolioHeatEvidence *evidence, const FolioSu
     evidence->seen = (guint16) seen;
     evidence->once = (guint16) once;
     evidence->twice = (guint16) twice;
-    evidence->fresh = (guint16) fresh;
     evidence->footprint = (guint16) footprint;
-    if ((evidence->age > 0 || seen > 0) && evidence->age < G_MAXUINT16)
-        evidence->age++;
+    folio_estimate_age(evidence, fresh);
 }
 
 gboolean
@@ -145,15 +143,11 @@ folio_heat_table_end_epoch(FolioHeatTable *table)
 void
 folio_heat_table_decide(FolioHeatTable *table, FolioVerdict *verdicts)
 {
-    float limit;
-
     for (guint b = 0; b < table->n_blocks; b++)
-        folio_outcomes_learn(&table->outcomes, &table->evidence[b]);
-    limit = folio_outcomes_limit(&table->outcomes);
-    for (guint b = 0; b < table->n_blocks; b++) {
-        verdicts[b] = folio_estimate_verdict(&table->evidence[b], limit);
-        folio_estimate_remember(&table->evidence[b], verdicts[b], &table->outcomes);
-    }
+        folio_outcomes_enter(&table->outcomes, &table->evidence[b]);
+    folio_outcomes_settle(&table->outcomes);
+    for (guint b = 0; b < table->n_blocks; b++)
+        verdicts[b] = folio_outcomes_verdict(&table->outcomes, &table->evidence[b]);
     if (table->window % FOLIO_FORGET_WINDOWS == 0)
         folio_outcomes_fade(&table->outcomes);
 }

@@ -330,6 +330,7 @@ count_verdicts(FolioSampled *guest)
 static void
 end_window(FolioSampled *guest, gint64 now)
 {
+    guest->table->outcomes.period = guest->now.period;
     folio_heat_table_decide(guest->table, guest->decided);
     count_verdicts(guest);
     guest->now.windows = guest->table->window;

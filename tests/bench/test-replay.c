@@ -7,16 +7,22 @@
 #include "base/error.h"
 #include "replay.h"
 
+/* A line for a block that uses sub-pages 0 to pages - 1, each so often. */
+static void
+add_row(GString *text, guint window, guint block, guint pages, guint count)
+{
+    g_string_append_printf(text, "%u\t%x\t", window, 0x20000 + block);
+    for (guint i = 0; i < pages; i++)
+        g_string_append_printf(text, "%s%u:%u", i > 0 ? " " : "", i, count);
+    g_string_append_c(text, '\n');
+}
+
 /* Lines for one block that uses sub-pages 0 to pages - 1 in each trace window of [from, to). */
 static void
 add_rows(GString *text, guint from, guint to, guint block, guint pages)
 {
-    for (guint window = from; window < to; window++) {
-        g_string_append_printf(text, "%u\t%x\t", window, 0x20000 + block);
-        for (guint i = 0; i < pages; i++)
-            g_string_append_printf(text, "%s%u:%u", i > 0 ? " " : "", i, 100u);
-        g_string_append_c(text, '\n');
-    }
+    for (guint window = from; window < to; window++)
+        add_row(text, window, block, pages, 100);
 }
 
 static Trace *
@@ -212,6 +218,118 @@ test_recorded_program(void **state)
     assert_true(ours.split_hot[REPLAY_HOT_FEW] > 0);
 }
 
+enum { FEW = 80, WINDOWS = 30 };
+
+/* A trace of FEW blocks with one to four hot sub-pages each, of which in each window some are
+ * swept: all of their 512 sub-pages are accessed in one epoch. */
+static ReplayTally
+replay_sweeps(gboolean (*is_swept)(guint window, guint block), guint period)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autoptr(Trace) trace = NULL;
+
+    for (guint epoch = 0; epoch < WINDOWS * REPLAY_EPOCHS; epoch++) {
+        guint window = epoch / REPLAY_EPOCHS;
+        gboolean at = epoch % REPLAY_EPOCHS == 5;
+
+        for (guint b = 0; b < FEW; b++) {
+            if (at && is_swept(window, b))
+                add_row(text, epoch, b, 512, 100);
+            else
+                add_row(text, epoch, b, 1 + b % 4, 2000);
+        }
+    }
+    trace = parse(text->str);
+    return replay(trace, "foliod", period);
+}
+
+/* Housekeeping: a block, then another, in no order that could be foreseen. */
+static gboolean
+one_by_one(guint window, guint block)
+{
+    return block == (window * 37 + 5) % FEW;
+}
+
+/* A ring that is written through: all that gets dense was sparse before. */
+static gboolean
+ring_front(guint window, guint block)
+{
+    return block / 4 == window % (FEW / 4);
+}
+
+/* Nearly all that becomes dense in such guests looked sparse before, which shows in the first
+ * windows, before any verdict: then there must be none. */
+static void
+test_surprises_are_learnt_unharmed(void **state)
+{
+    for (guint period = 100; period <= 1000; period *= 10) {
+        ReplayTally sweeps = replay_sweeps(one_by_one, period);
+        ReplayTally ring = replay_sweeps(ring_front, period);
+
+        assert_int_equal(sweeps.active_dense, 2 * (WINDOWS - 2));
+        assert_int_equal(sweeps.split_dense, 0);
+        assert_true(ring.active_dense > 200);
+        assert_int_equal(ring.split_dense, 0);
+    }
+}
+
+/* No sweep at all: most of what an oracle would get, once the guest has proved itself. */
+static gboolean
+never(guint window, guint block)
+{
+    return FALSE;
+}
+
+static void
+test_few_hot_pages_are_split(void **state)
+{
+    ReplayTally tally = replay_sweeps(never, 1000);
+
+    assert_int_equal(tally.active_dense, 0);
+    assert_true(tally.split_net * 10 > tally.split_best);
+    assert_true(tally.split_hot[REPLAY_HOT_FEW] > 0);
+}
+
+/* All wake up at once, late and for the first time. Nothing foretells it; but a window's verdicts
+ * are rationed. */
+static gboolean
+wake_up(guint window, guint block)
+{
+    return window >= 20;
+}
+
+static void
+test_first_surprise_is_rationed(void **state)
+{
+    ReplayTally tally = replay_sweeps(wake_up, 1000);
+    guint clean = FEW * 20, ration = 6 + clean / 100;
+
+    assert_true(tally.split_dense > 0);
+    assert_true(tally.split_dense <= 2 * ration);
+}
+
+/* Two dense blocks beside many that are used evenly, but so little that a window shows a sample or
+ * two of each. A rule that goes by what was seen splits them all. */
+static void
+test_few_samples_of_dense_blocks(void **state)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autoptr(Trace) trace = NULL;
+    ReplayTally ours, naive;
+
+    for (guint epoch = 0; epoch < WINDOWS * REPLAY_EPOCHS; epoch++) {
+        for (guint b = 0; b < FEW; b++) {
+            if (b < 2 || epoch % REPLAY_EPOCHS < 3)
+                add_row(text, epoch, b, 512, b < 2 ? 20 : 1);
+        }
+    }
+    trace = parse(text->str);
+    ours = replay(trace, "foliod", 1000);
+    naive = replay(trace, "naive", 1000);
+    assert_true(naive.split_dense * 2 > naive.active_dense);
+    assert_int_equal(ours.split_dense, 0);
+}
+
 static void
 test_missing_file(void **state)
 {
@@ -236,6 +354,10 @@ main(void)
         cmocka_unit_test(test_sampler_rate),
         cmocka_unit_test(test_same_seed_same_result),
         cmocka_unit_test(test_recorded_program),
+        cmocka_unit_test(test_surprises_are_learnt_unharmed),
+        cmocka_unit_test(test_few_hot_pages_are_split),
+        cmocka_unit_test(test_first_surprise_is_rationed),
+        cmocka_unit_test(test_few_samples_of_dense_blocks),
         cmocka_unit_test(test_missing_file),
     };
 

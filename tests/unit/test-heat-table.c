@@ -55,7 +55,7 @@ test_counts_epochs_not_samples(void **state)
     assert_int_equal(evidence->seen, 3);
     assert_int_equal(evidence->once, 1);
     assert_int_equal(evidence->twice, 1);
-    assert_int_equal(evidence->fresh, 3);
+    assert_int_equal(evidence->again, evidence->incidences - 3);
     assert_int_equal(evidence->footprint, 3);
     assert_int_equal(evidence->age, 1);
     assert_int_equal(table->evidence[0].age, 0);
@@ -73,7 +73,8 @@ test_window_starts_anew_and_remembers(void **state)
     end_epochs(table, FOLIO_EPOCHS);
     assert_int_equal(table->evidence->incidences, 1);
     assert_int_equal(table->evidence->seen, 1);
-    assert_int_equal(table->evidence->fresh, 1);
+    assert_int_equal(table->evidence->growth, 64 / 4);
+    assert_int_equal(table->evidence->again, 0);
     assert_int_equal(table->evidence->footprint, 2);
     assert_int_equal(table->evidence->age, 2);
     end_epochs(table, FOLIO_EPOCHS);
@@ -96,7 +97,7 @@ test_footprint_forgets(void **state)
         end_epochs(table, FOLIO_EPOCHS);
         assert_true(table->evidence->footprint <= before);
         assert_true(before - table->evidence->footprint <= FOLIO_SUB_PAGES / FOLIO_FORGET_WINDOWS);
-        assert_int_equal(table->evidence->fresh, 0);
+        assert_int_equal(table->evidence->growth, 0);
         before = table->evidence->footprint;
     }
     assert_int_equal(before, 1);
@@ -136,25 +137,26 @@ test_verdicts(void **state)
     assert_int_equal(verdicts[0], FOLIO_VERDICT_SPARSE);
     assert_int_equal(verdicts[1], FOLIO_VERDICT_DENSE);
     assert_int_equal(verdicts[2], FOLIO_VERDICT_IDLE);
-    assert_true(table->outcomes.sparse > 0);
-    assert_int_equal(table->outcomes.surprises, 0);
+    assert_int_equal(table->outcomes.dense, 12);
+    assert_true(table->outcomes.clean > 0);
 }
 
 enum { BLOCKS = 4 };
 
 static void
 assert_window(const FolioHeatTable *table, guint8 (*epochs)[FOLIO_SUB_PAGES],
-              guint8 (*known)[FOLIO_SUB_PAGES])
+              guint8 (*known)[FOLIO_SUB_PAGES], guint *again)
 {
     for (guint b = 0; b < BLOCKS; b++) {
         FolioHeatEvidence plain = { 0 };
+        guint fresh = 0;
 
         for (guint i = 0; i < FOLIO_SUB_PAGES; i++) {
             plain.incidences = (guint16) (plain.incidences + epochs[b][i]);
             plain.seen += epochs[b][i] > 0;
             plain.once += epochs[b][i] == 1;
             plain.twice += epochs[b][i] == 2;
-            plain.fresh += epochs[b][i] > 0 && !known[b][i];
+            fresh += epochs[b][i] > 0 && !known[b][i];
             known[b][i] |= epochs[b][i] > 0;
             plain.footprint += known[b][i];
         }
@@ -162,7 +164,8 @@ assert_window(const FolioHeatTable *table, guint8 (*epochs)[FOLIO_SUB_PAGES],
         assert_int_equal(table->evidence[b].seen, plain.seen);
         assert_int_equal(table->evidence[b].once, plain.once);
         assert_int_equal(table->evidence[b].twice, plain.twice);
-        assert_int_equal(table->evidence[b].fresh, plain.fresh);
+        again[b] += plain.incidences - fresh;
+        assert_int_equal(table->evidence[b].again, MIN(again[b], 255));
         assert_int_equal(table->evidence[b].footprint, plain.footprint);
     }
 }
@@ -173,6 +176,7 @@ test_against_plain_count(void **state)
     g_autoptr(FolioHeatTable) table = folio_heat_table_new(BLOCKS);
     g_autoptr(GRand) rand = g_rand_new_with_seed(3);
     static guint8 known[BLOCKS][FOLIO_SUB_PAGES];
+    guint again[BLOCKS] = { 0 };
 
     /* Sub-pages whose turn to be forgotten comes later than these windows. */
     for (guint window = 0; window < 6; window++) {
@@ -194,7 +198,7 @@ test_against_plain_count(void **state)
             }
             folio_heat_table_end_epoch(table);
         }
-        assert_window(table, epochs, known);
+        assert_window(table, epochs, known, again);
     }
 }
 
