@@ -36,11 +36,13 @@ folio_format_time(const FolioAnalysis *analysis, guint64 time)
 char *
 folio_describe_windows(const FolioAnalysis *analysis)
 {
+    static const char *const too_few =
+        "; no verdict of sparse yet (too few windows and dense blocks)";
     g_autofree char *length = folio_format_time(analysis, analysis->window);
 
     if (analysis->confirmed)
-        return g_strdup_printf("%u of %s, in %d epochs each", analysis->windows, length,
-                               FOLIO_EPOCHS);
+        return g_strdup_printf("%u of %s, in %d epochs each%s", analysis->windows, length,
+                               FOLIO_EPOCHS, analysis->unknown ? too_few : "");
     if (analysis->window > 0)
         return g_strdup_printf("one of %s: verdicts are unconfirmed", length);
     return g_strdup("one, in epochs by the order of records, since they have no times: verdicts "
@@ -138,7 +140,9 @@ append_time(const FolioInvocation *invocation, const FolioAnalysis *analysis, GS
     field(invocation, out, "recorded on", FOLIO_COLOUR_NONE, "%u CPUs, %u threads", analysis->cpus,
           analysis->threads);
     folio_append_field(invocation, out, "windows",
-                       analysis->confirmed ? FOLIO_COLOUR_NONE : FOLIO_COLOUR_YELLOW, windows);
+                       analysis->confirmed && !analysis->unknown ? FOLIO_COLOUR_NONE
+                                                                 : FOLIO_COLOUR_YELLOW,
+                       windows);
     if (analysis->tail_samples > 0)
         field(invocation, out, "", FOLIO_COLOUR_NONE,
               "%" COUNT " samples behind the last whole window are not judged",

@@ -39,7 +39,7 @@ gboolean folio_analyze_write_picture(const FolioInvocation *invocation, FolioCap
 /* "1.5 s", "20 ms"; in ticks where the analysis has no nanoseconds. */
 char *folio_format_time(const FolioAnalysis *analysis, guint64 time);
 
-/* "10 windows of 1.5 s"; "one window of ..., verdicts unconfirmed". */
+/* "10 of 1.5 s", and whether none can be sparse yet; "one of ...: verdicts are unconfirmed". */
 char *folio_describe_windows(const FolioAnalysis *analysis);
 
 /* "sparse", "sparse?" when unconfirmed. */

@@ -48,6 +48,12 @@
 #define HUNDREDTH    100
 #define RATION_FIRST 6
 
+/* In a guest where little is dense, a single mistake is more than a hundredth of it. So there is no
+ * verdict of sparse before so many dense blocks were seen, or none was belied for so many windows.
+ */
+#define DENSE_TO_START 50
+#define QUIET_TO_START 24
+
 /* A block looks dense when it is estimated to use a quarter of its sub-pages, from no fewer seen
  * than SOME; the verdict wants ENOUGH of them, for DENSE_WINDOWS in a row. */
 #define DENSE_PAGES   128u
@@ -199,15 +205,30 @@ limit_level(const FolioOutcomes *outcomes)
     return bad == FOLIO_LEVELS ? widest : MIN(widest, bad - MIN(bad, MARGIN));
 }
 
+gboolean
+folio_outcomes_suffice(const FolioOutcomes *outcomes)
+{
+    return outcomes->dense >= DENSE_TO_START || outcomes->quiet >= QUIET_TO_START;
+}
+
+static guint64
+ration_of(const FolioOutcomes *outcomes)
+{
+    if (!folio_outcomes_suffice(outcomes))
+        return 0;
+    return RATION_FIRST + outcomes->dense / HUNDREDTH + outcomes->clean / HUNDREDTH;
+}
+
 void
 folio_outcomes_settle(FolioOutcomes *outcomes)
 {
     guint64 left;
 
     if (outcomes->lowest_surprise > 0 && outcomes->lowest_surprise < outcomes->limit + MARGIN)
-        outcomes->clean = 0;
+        outcomes->clean = outcomes->quiet = 0;
+    outcomes->quiet++;
     outcomes->limit = limit_level(outcomes);
-    left = RATION_FIRST + outcomes->dense / HUNDREDTH + outcomes->clean / HUNDREDTH;
+    left = ration_of(outcomes);
     outcomes->last = 0;
     outcomes->ration = 0;
     for (guint level = 1; level < outcomes->limit; level++) {

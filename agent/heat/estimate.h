@@ -12,7 +12,8 @@
  * levels it had in the two windows before are the places where a verdict of sparse would have been
  * wrong. The limit is the level below which such surprises stay under a hundredth of all dense
  * blocks, with a margin; and however clean the account, a window has no more verdicts of sparse
- * than it vouches for. */
+ * than it vouches for. There is none at all before the account says enough to be gone by: fifty
+ * dense blocks, or two dozen windows since the last surprise below the limit. */
 #pragma once
 
 #include <glib.h>
@@ -62,6 +63,7 @@ typedef struct {
     guint64 period; /* accesses that a sample may stand for, set by the owner; 0 is unknown */
     guint64 dense;  /* that looked dense */
     guint64 clean;  /* below the limit since it was last belied */
+    guint quiet;    /* windows since then */
     guint64 surprises[FOLIO_LEVELS]; /* dense ones by the levels of the two windows before */
     guint candidates[FOLIO_LEVELS];  /* of this window, that could be called sparse */
     guint lowest_surprise;           /* of this window; 0 none */
@@ -78,6 +80,9 @@ void folio_outcomes_settle(FolioOutcomes *outcomes);
 
 /* The verdict on a block that was entered; one of sparse takes from the ration. */
 FolioVerdict folio_outcomes_verdict(FolioOutcomes *outcomes, const FolioHeatEvidence *evidence);
+
+/* Whether the account says enough for verdicts of sparse; before that there are none. */
+gboolean folio_outcomes_suffice(const FolioOutcomes *outcomes);
 
 /* Lets half of it go, so that a guest is judged by its recent past. */
 void folio_outcomes_fade(FolioOutcomes *outcomes);

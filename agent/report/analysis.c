@@ -272,6 +272,7 @@ judge(FolioAnalysis *analysis, FolioRecordWalk *walk, FolioAnalysisBlock *blocks
             continue;
         end_window(table, blocks);
         folio_heat_table_decide(table, verdicts);
+        analysis->unknown = analysis->confirmed && !folio_outcomes_suffice(&table->outcomes);
     }
     folio_time_walk_until(time_walk, G_MAXUINT64, count_tail, analysis);
     for (guint b = 0; b < samples->len; b++) {

@@ -78,6 +78,7 @@ typedef struct {
     guint64 window;       /* length, as the times; 0: without times */
     guint64 tail_samples; /* behind the last whole window, which no verdict takes in */
     gboolean confirmed;   /* FALSE: a single window, whose verdicts nothing bears out */
+    gboolean unknown;     /* there were too few dense blocks and windows for verdicts of sparse */
     GArray *blocks;       /* FolioAnalysisBlock, those with samples, by address */
 
     FolioAnalysisOptions options; /* private, as the rest */

@@ -194,7 +194,7 @@ test_truncated(void **state)
 
 /* ---- Summary, table, JSON, picture */
 
-/* A sparse block, a dense one, and 30 that were touched once. */
+/* A sparse block, a dense one, and 30 that were touched once before. */
 static void
 write_blocks(const Fixture *fixture)
 {
@@ -202,12 +202,12 @@ write_blocks(const Fixture *fixture)
     PerfWriter *writer = recording_begin();
 
     trace_begin(&trace);
+    for (guint i = 0; i < 30; i++)
+        trace_access(&trace, 0x100000000 + i * 0x200000ull);
     for (guint i = 0; i < 20000; i++) {
         trace_access(&trace, 0x40000000 + (i % 2) * 0x7000);
         trace_access(&trace, 0x80000000 + (i * 37 % 512) * 0x1000ull);
     }
-    for (guint i = 0; i < 30; i++)
-        trace_access(&trace, 0x100000000 + i * 0x200000ull);
     perf_writer_aux(writer, 0, trace.bytes->len, 1); /* truncated */
     trace_end(&trace, writer);
     recording_save(writer, fixture->file);
@@ -230,10 +230,17 @@ test_text(void **state)
     assert_contains(result.out, "exclude_guest=1");
     assert_contains(result.out, "/GH");
     assert_contains(result.out, "10 of 4.003 ms");
-    assert_contains(result.out, "32 of 2 MiB (64 MiB): 1 sparse, 1 dense, 30 undecided");
-    assert_contains(result.out, "0x40000000               20000          2       2  sparse\n");
+    assert_contains(result.out, "no verdict of sparse yet");
+    assert_contains(result.out, "32 of 2 MiB (64 MiB): 1 dense, 31 undecided");
+    assert_contains(result.out, "0x40000000               20000          2       2  undecided\n");
     assert_contains(result.out, "12 more blocks: --all\n");
     assert_null(strstr(result.out, "0x103a00000"));
+
+    run_analyze(&result, fixture->file, "--window", "1.5ms", NULL);
+    assert_contains(result.out, "26 of 1.5 ms");
+    assert_null(strstr(result.out, "no verdict of sparse yet"));
+    assert_contains(result.out, "32 of 2 MiB (64 MiB): 1 sparse, 1 dense, 30 undecided");
+    assert_contains(result.out, "0x40000000               20000          2       2  sparse\n");
 
     run_analyze(&result, fixture->file, "--all", "--sort", "address", "--window=1min", NULL);
     assert_int_equal(result.status, 0);
@@ -373,10 +380,15 @@ test_pid(void **state)
                                base + 3 * (gsize) BLOCK_BYTES, base + 3 * (gsize) BLOCK_BYTES,
                                base + 4 * (gsize) BLOCK_BYTES, base + 5 * (gsize) BLOCK_BYTES,
                                base + 6 * (gsize) BLOCK_BYTES);
-    run_analyze(&result, fixture->file, pid, NULL);
+    run_analyze(&result, fixture->file, pid, "--window=3ms", NULL);
     assert_string_equal(result.out, expected);
     assert_int_equal(result.status, 0);
+    assert_null(strstr(result.err, "no verdict of sparse yet"));
     assert_contains(result.err, "80000 of 80001 samples are of its memory, in 5 blocks; 1 are of");
+    /* Two dense blocks in ten windows are too few. */
+    run_analyze(&result, fixture->file, pid, NULL);
+    assert_null(strstr(result.out, "sparse"));
+    assert_contains(result.err, "no verdict of sparse yet");
     munmap(mapping, size);
 
     /* Their frames are gone now. */

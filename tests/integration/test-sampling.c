@@ -63,7 +63,8 @@ test_samples_become_verdicts(void **state)
     daemon_wait_gone(fixture->daemon, "sampled");
 }
 
-/* A block of which one page was seen, and nothing more for many windows, is sparse. */
+/* A block of which one page was seen, and nothing more for many windows, is sparse: for want of
+ * dense blocks, not before the 24th. */
 static void
 test_deciding(void **state)
 {
@@ -73,7 +74,9 @@ test_deciding(void **state)
 
     sampled_wait_windows(fixture, path, 1);
     sampled_read_ram(domain, 1, SAMPLED_GUEST_MIB);
+    sampled_wait_windows(fixture, path, 12);
     g_free(daemon_wait_state(fixture->daemon, "decided", "deciding"));
+    assert_true(sampled_number(fixture, path, "Windows") >= 24);
     sampled_assert_text(fixture, path, "Reason", "mode-observe");
     assert_true(sampled_number(fixture, path, "SparseBytes") > 0);
     folio_test_guest_destroy(domain);

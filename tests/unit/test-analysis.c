@@ -20,6 +20,7 @@ typedef struct {
     PerfWriter *writer;
     GRand *random;
     gboolean timed;
+    guint dense_blocks; /* of record_rounds() */
     guint64 tick;
     guint64 pc;
 } Recording;
@@ -27,7 +28,7 @@ typedef struct {
 static void
 recording_begin(Recording *recording, gboolean timed, gboolean clock)
 {
-    *recording = (Recording){ .timed = timed, .tick = FIRST_TICK };
+    *recording = (Recording){ .timed = timed, .dense_blocks = 1, .tick = FIRST_TICK };
     recording->writer = perf_writer_new(1, 0);
     recording->random = g_rand_new_with_seed(1);
     for (guint i = 0; i < CPUS; i++)
@@ -94,13 +95,14 @@ recording_end(Recording *recording)
     return file;
 }
 
-/* Rounds over one block with two hot sub-pages and one with all of them hot. */
+/* Rounds over one block with two hot sub-pages and one or more with all of them hot. */
 static void
 record_rounds(Recording *recording, guint rounds)
 {
     for (guint i = 0; i < rounds; i++) {
         record_access(recording, SPARSE + (i % 2) * 0x7000);
-        record_access(recording, DENSE + (i * 37 % 512) * 0x1000);
+        for (guint dense = 0; dense < recording->dense_blocks; dense++)
+            record_access(recording, DENSE + dense * 0x200000 + (i * 37 % 512) * 0x1000);
         record_access(recording, 0);
         if (i % 1000 == 999)
             recording_drain(recording);
@@ -128,6 +130,7 @@ block_at(const FolioAnalysis *analysis, guint64 address)
     return &g_array_index(analysis->blocks, FolioAnalysisBlock, i);
 }
 
+/* Six dense blocks in ten windows make the guest known. */
 static void
 test_verdicts(void **state)
 {
@@ -138,27 +141,29 @@ test_verdicts(void **state)
     const FolioAnalysisBlock *block;
 
     recording_begin(&recording, TRUE, TRUE);
+    recording.dense_blocks = 6;
     record_rounds(&recording, 20000);
     record_access(&recording, LONELY);
     file = recording_end(&recording);
     analysis = analyze(file, 0, &error);
     assert_no_error(error);
-    assert_int_equal(analysis->records, 60001);
-    assert_int_equal(analysis->samples, 40001);
-    assert_int_equal(analysis->operations[FOLIO_OPERATION_LOAD], 40001);
+    assert_int_equal(analysis->records, 160001);
+    assert_int_equal(analysis->samples, 140001);
+    assert_int_equal(analysis->operations[FOLIO_OPERATION_LOAD], 140001);
     assert_int_equal(analysis->operations[FOLIO_OPERATION_BRANCH], 20000);
     assert_int_equal(analysis->cpus, CPUS);
     assert_int_equal(analysis->threads, 0);
     assert_int_equal(analysis->garbage + analysis->cut + analysis->backward, 0);
     assert_true(analysis->nanoseconds);
     assert_int_equal(analysis->first_time, FIRST_TICK * 10);
-    assert_int_equal(analysis->last_time, FIRST_TICK * 10 + 60000 * 1000);
+    assert_int_equal(analysis->last_time, FIRST_TICK * 10 + 160000 * 1000);
     assert_int_equal(analysis->windows, 10);
-    assert_int_equal(analysis->window, 6000000);
+    assert_int_equal(analysis->window, 16000000);
     assert_true(analysis->confirmed);
+    assert_false(analysis->unknown);
     assert_int_equal(analysis->tail_samples, 0);
 
-    assert_int_equal(analysis->blocks->len, 3);
+    assert_int_equal(analysis->blocks->len, 8);
     block = block_at(analysis, SPARSE);
     assert_int_equal(block->samples, 20000);
     assert_int_equal(block->sub_pages, 2);
@@ -173,6 +178,30 @@ test_verdicts(void **state)
     assert_int_equal(block->samples, 1);
     assert_int_equal(block->windows, 1);
     assert_int_equal(block->verdict, FOLIO_VERDICT_UNDECIDED);
+}
+
+/* With one dense block ten windows are too few, which is told; 29 are enough. */
+static void
+test_unknown_guest(void **state)
+{
+    Recording recording;
+    g_autoptr(FolioPerfFile) file = NULL;
+    g_autoptr(FolioAnalysis) analysis = NULL, fine = NULL;
+    g_autoptr(GError) error = NULL;
+
+    recording_begin(&recording, TRUE, TRUE);
+    record_rounds(&recording, 20000); /* 60 ms */
+    file = recording_end(&recording);
+    analysis = analyze(file, 0, &error);
+    assert_no_error(error);
+    assert_int_equal(block_at(analysis, SPARSE)->verdict, FOLIO_VERDICT_UNDECIDED);
+    assert_int_equal(block_at(analysis, DENSE)->verdict, FOLIO_VERDICT_DENSE);
+    assert_true(analysis->unknown);
+    fine = analyze(file, 2000000, &error);
+    assert_no_error(error);
+    assert_int_equal(fine->windows, 29);
+    assert_int_equal(block_at(fine, SPARSE)->verdict, FOLIO_VERDICT_SPARSE);
+    assert_false(fine->unknown);
 }
 
 /* The same accesses without times: one window, and what it shows is marked. */
@@ -461,12 +490,19 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_verdicts),      cmocka_unit_test(test_without_times),
-        cmocka_unit_test(test_window_length), cmocka_unit_test(test_ticks),
-        cmocka_unit_test(test_guests),        cmocka_unit_test(test_guest_clock),
-        cmocka_unit_test(test_mapped),        cmocka_unit_test(test_by_time),
-        cmocka_unit_test(test_operations),    cmocka_unit_test(test_one_window),
-        cmocka_unit_test(test_block_index),   cmocka_unit_test(test_nothing_recorded),
+        cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_without_times),
+        cmocka_unit_test(test_unknown_guest),
+        cmocka_unit_test(test_window_length),
+        cmocka_unit_test(test_ticks),
+        cmocka_unit_test(test_guests),
+        cmocka_unit_test(test_guest_clock),
+        cmocka_unit_test(test_mapped),
+        cmocka_unit_test(test_by_time),
+        cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_one_window),
+        cmocka_unit_test(test_block_index),
+        cmocka_unit_test(test_nothing_recorded),
     };
 
     return cmocka_run_group_tests_name("analysis", tests, NULL, NULL);

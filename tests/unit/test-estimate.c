@@ -4,6 +4,9 @@
 
 #include "heat/estimate.h"
 
+/* Before there is a verdict of sparse: windows, or dense blocks summed over them. */
+enum { QUIET_TO_START = 24, DENSE_TO_START = 50 };
+
 /* A block watched for long, whose few sub-pages were all seen before, in every epoch. */
 static FolioHeatEvidence
 settled(guint pages)
@@ -38,7 +41,44 @@ judge(FolioOutcomes outcomes, FolioHeatEvidence evidence)
     return folio_outcomes_verdict(&outcomes, &evidence);
 }
 
-static const FolioOutcomes newcomer; /* a guest without a record */
+/* A guest that nothing is held against, for so many windows. */
+static FolioOutcomes
+after_quiet_windows(guint windows)
+{
+    FolioOutcomes outcomes = { 0 };
+
+    for (guint i = 0; i < windows; i++)
+        folio_outcomes_settle(&outcomes);
+    return outcomes;
+}
+
+/* One that showed so many dense blocks in a window, all of them from their birth. */
+static FolioOutcomes
+after_dense_blocks(guint n)
+{
+    FolioOutcomes outcomes = { 0 };
+
+    for (guint i = 0; i < n; i++) {
+        FolioHeatEvidence evidence = settled(400);
+
+        folio_outcomes_enter(&outcomes, &evidence);
+    }
+    folio_outcomes_settle(&outcomes);
+    return outcomes;
+}
+
+/* Known for long enough to be judged, with nothing else on its record. */
+static FolioOutcomes
+quiet_guest(void)
+{
+    return after_quiet_windows(QUIET_TO_START);
+}
+
+static FolioOutcomes
+dense_guest(void)
+{
+    return after_dense_blocks(DENSE_TO_START);
+}
 
 static void
 test_tokens(void **state)
@@ -53,13 +93,13 @@ static void
 test_few_hot_pages_are_decided(void **state)
 {
     for (guint pages = 1; pages <= 51; pages++)
-        assert_int_equal(judge(newcomer, settled(pages)), FOLIO_VERDICT_SPARSE);
+        assert_int_equal(judge(quiet_guest(), settled(pages)), FOLIO_VERDICT_SPARSE);
 }
 
 static void
 test_never_seen_is_idle(void **state)
 {
-    assert_int_equal(judge(newcomer, (FolioHeatEvidence){ 0 }), FOLIO_VERDICT_IDLE);
+    assert_int_equal(judge(quiet_guest(), (FolioHeatEvidence){ 0 }), FOLIO_VERDICT_IDLE);
 }
 
 /* However little was seen of it. */
@@ -69,9 +109,9 @@ test_newborn_is_undecided(void **state)
     FolioHeatEvidence evidence = settled(1);
 
     evidence.age = 3;
-    assert_int_equal(judge(newcomer, evidence), FOLIO_VERDICT_UNDECIDED);
+    assert_int_equal(judge(quiet_guest(), evidence), FOLIO_VERDICT_UNDECIDED);
     evidence.age = 4;
-    assert_int_equal(judge(newcomer, evidence), FOLIO_VERDICT_SPARSE);
+    assert_int_equal(judge(quiet_guest(), evidence), FOLIO_VERDICT_SPARSE);
 }
 
 static void
@@ -80,9 +120,9 @@ test_short_acquaintance_is_undecided(void **state)
     FolioHeatEvidence evidence = settled(20);
 
     evidence.footprint = 110;
-    assert_int_equal(judge(newcomer, evidence), FOLIO_VERDICT_SPARSE);
+    assert_int_equal(judge(quiet_guest(), evidence), FOLIO_VERDICT_SPARSE);
     evidence.age = 4;
-    assert_int_equal(judge(newcomer, evidence), FOLIO_VERDICT_UNDECIDED);
+    assert_int_equal(judge(quiet_guest(), evidence), FOLIO_VERDICT_UNDECIDED);
 }
 
 /* Sparse now, but it was in use all over not long ago. */
@@ -92,7 +132,7 @@ test_wide_footprint_is_undecided(void **state)
     FolioHeatEvidence evidence = settled(20);
 
     evidence.footprint = 480;
-    assert_int_equal(judge(newcomer, evidence), FOLIO_VERDICT_UNDECIDED);
+    assert_int_equal(judge(quiet_guest(), evidence), FOLIO_VERDICT_UNDECIDED);
 }
 
 /* Two new sub-pages a window, for long: where it will end is not known. */
@@ -102,7 +142,7 @@ test_growing_is_undecided(void **state)
     FolioHeatEvidence evidence = settled(20);
 
     evidence.growth = 2 * 64;
-    assert_int_equal(judge(newcomer, evidence), FOLIO_VERDICT_UNDECIDED);
+    assert_int_equal(judge(quiet_guest(), evidence), FOLIO_VERDICT_UNDECIDED);
 }
 
 /* In use all over, but so few samples that each falls on another sub-page: a rule that counts
@@ -114,26 +154,27 @@ test_evenly_used_is_undecided(void **state)
 
     evidence.seen = evidence.incidences = 1;
     evidence.again = 4;
-    assert_int_equal(judge(newcomer, evidence), FOLIO_VERDICT_UNDECIDED);
+    assert_int_equal(judge(quiet_guest(), evidence), FOLIO_VERDICT_UNDECIDED);
     evidence.footprint = 2;
-    assert_int_equal(judge(newcomer, evidence), FOLIO_VERDICT_UNDECIDED);
+    assert_int_equal(judge(quiet_guest(), evidence), FOLIO_VERDICT_UNDECIDED);
     evidence.again = 5;
-    assert_int_equal(judge(newcomer, evidence), FOLIO_VERDICT_SPARSE);
+    assert_int_equal(judge(quiet_guest(), evidence), FOLIO_VERDICT_SPARSE);
     /* 40 sub-pages in 60 sightings are what 90 in even use show; in 81, it is not even. */
     evidence.footprint = 40, evidence.again = 20;
-    assert_int_equal(judge(newcomer, evidence), FOLIO_VERDICT_UNDECIDED);
+    assert_int_equal(judge(quiet_guest(), evidence), FOLIO_VERDICT_UNDECIDED);
     evidence.again = 41;
-    assert_int_equal(judge(newcomer, evidence), FOLIO_VERDICT_SPARSE);
+    assert_int_equal(judge(quiet_guest(), evidence), FOLIO_VERDICT_SPARSE);
 }
 
 /* One sighting, then quiet for so long that it cannot have been accessed much, however unlucky. */
 static void
 test_rarely_used_is_sparse(void **state)
 {
-    const FolioOutcomes sampled = { .period = 1000 };
+    FolioOutcomes sampled = quiet_guest();
     FolioHeatEvidence evidence = { .footprint = 1, .age = 62 };
 
-    assert_int_equal(judge(newcomer, evidence), FOLIO_VERDICT_UNDECIDED);
+    assert_int_equal(judge(quiet_guest(), evidence), FOLIO_VERDICT_UNDECIDED);
+    sampled.period = 1000;
     assert_int_equal(judge(sampled, evidence), FOLIO_VERDICT_UNDECIDED);
     evidence.age = 63;
     assert_int_equal(judge(sampled, evidence), FOLIO_VERDICT_SPARSE);
@@ -156,7 +197,7 @@ test_quiet_window_of_a_small_block_is_sparse(void **state)
 {
     FolioHeatEvidence evidence = { .footprint = 3, .age = 12, .again = 30 };
 
-    assert_int_equal(judge(newcomer, evidence), FOLIO_VERDICT_SPARSE);
+    assert_int_equal(judge(quiet_guest(), evidence), FOLIO_VERDICT_SPARSE);
 }
 
 static void
@@ -251,7 +292,7 @@ surprise(FolioOutcomes *outcomes, guint pages)
 static void
 test_surprise(void **state)
 {
-    FolioOutcomes outcomes = { 0 };
+    FolioOutcomes outcomes = dense_guest();
 
     surprise(&outcomes, 50);
     assert_int_equal(judge(outcomes, settled(50)), FOLIO_VERDICT_UNDECIDED);
@@ -283,7 +324,7 @@ test_surprise_counts_two_windows(void **state)
 static void
 test_newborn_is_no_surprise(void **state)
 {
-    FolioOutcomes outcomes = { 0 };
+    FolioOutcomes outcomes = dense_guest();
     FolioHeatEvidence evidence = settled(1);
 
     evidence.age = 1;
@@ -297,7 +338,7 @@ test_newborn_is_no_surprise(void **state)
 static void
 test_limit_is_earned(void **state)
 {
-    FolioOutcomes outcomes = { 0 };
+    FolioOutcomes outcomes = quiet_guest();
     FolioHeatEvidence evidence = settled(20);
 
     evidence.footprint = 160;
@@ -309,6 +350,43 @@ test_limit_is_earned(void **state)
     assert_int_equal(judge(outcomes, evidence), FOLIO_VERDICT_UNDECIDED);
 }
 
+/* Not a single verdict of sparse before the guest is known, however plain the block. */
+static void
+test_no_verdict_before_quiet_windows(void **state)
+{
+    FolioHeatEvidence evidence = settled(1);
+    FolioOutcomes outcomes = { 0 };
+
+    for (guint window = 1; window < QUIET_TO_START; window++)
+        assert_int_equal(count_sparse(&outcomes, &evidence, 1), 0);
+    assert_int_equal(count_sparse(&outcomes, &evidence, 1), 1);
+}
+
+static void
+test_no_verdict_before_dense_blocks(void **state)
+{
+    assert_int_equal(judge(after_dense_blocks(0), settled(1)), FOLIO_VERDICT_UNDECIDED);
+    assert_int_equal(judge(after_dense_blocks(DENSE_TO_START - 1), settled(1)),
+                     FOLIO_VERDICT_UNDECIDED);
+    assert_int_equal(judge(dense_guest(), settled(1)), FOLIO_VERDICT_SPARSE);
+}
+
+/* The windows are counted anew after a surprise below the limit, not after one far from it. */
+static void
+test_surprise_restarts_quiet_windows(void **state)
+{
+    FolioOutcomes outcomes = quiet_guest();
+
+    surprise(&outcomes, 400);
+    assert_int_equal(judge(outcomes, settled(1)), FOLIO_VERDICT_SPARSE);
+    surprise(&outcomes, 50);
+    for (guint window = 2; window < QUIET_TO_START; window++) {
+        assert_int_equal(judge(outcomes, settled(1)), FOLIO_VERDICT_UNDECIDED);
+        folio_outcomes_settle(&outcomes);
+    }
+    assert_int_equal(judge(outcomes, settled(1)), FOLIO_VERDICT_SPARSE);
+}
+
 enum { MANY = 600 };
 
 static void
@@ -318,13 +396,13 @@ fill(FolioHeatEvidence *blocks, guint n, guint pages)
         blocks[i] = settled(pages);
 }
 
-/* The first window has six verdicts, of the blocks with the least reach; clean windows earn more,
- * and dense blocks do, for a mistake is small among many. */
+/* The first window that may have any has six verdicts, of the blocks with the least reach; clean
+ * windows earn more, and dense blocks do, for a mistake is small among many. */
 static void
 test_ration(void **state)
 {
     FolioHeatEvidence blocks[MANY];
-    FolioOutcomes outcomes = { 0 }, among_dense = { .dense = 1000 };
+    FolioOutcomes outcomes = quiet_guest(), among_dense = { .dense = 1000 };
 
     fill(blocks, MANY, 20);
     assert_int_equal(count_sparse(&outcomes, blocks, MANY), 6);
@@ -332,7 +410,7 @@ test_ration(void **state)
     assert_int_equal(count_sparse(&outcomes, blocks, MANY), 6 + 2 * MANY / 100);
     assert_int_equal(count_sparse(&among_dense, blocks, MANY), 16);
 
-    outcomes = (FolioOutcomes){ 0 };
+    outcomes = quiet_guest();
     fill(blocks, MANY, 40);
     fill(blocks + 100, 4, 3);
     assert_int_equal(count_sparse(&outcomes, blocks, MANY), 6);
@@ -398,6 +476,9 @@ main(void)
         cmocka_unit_test(test_surprise_counts_two_windows),
         cmocka_unit_test(test_newborn_is_no_surprise),
         cmocka_unit_test(test_limit_is_earned),
+        cmocka_unit_test(test_no_verdict_before_quiet_windows),
+        cmocka_unit_test(test_no_verdict_before_dense_blocks),
+        cmocka_unit_test(test_surprise_restarts_quiet_windows),
         cmocka_unit_test(test_ration),
         cmocka_unit_test(test_ration_is_lost),
         cmocka_unit_test(test_fade),
