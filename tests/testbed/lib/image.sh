@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The root file system of the emulated host, which is also the sysroot that programs for it are built
+# against.
+
+image_packages=(base-files base-passwd bash busybox coreutils dash diffutils findutils grep gzip
+    hostname kmod libc-bin libc6-dev libcmocka-dev mawk mount ncurses-base procps python3 sed tar util-linux)
+
+# The machine's own sources of Debian, whatever form they are written in. A proxy and the like are apt's
+# own configuration, which mmdebstrap does not take over by itself.
+debian_sources() {
+    # shellcheck disable=SC2016
+    apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' \
+        'Origin: Debian' | sort -u
+}
+
+extract_root() { # ROOT ARCH
+    local keyring=/usr/share/keyrings/debian-archive-keyring.gpg options=() sources
+    sources=$(debian_sources)
+    if [ -z "$sources" ]; then
+        # Without its lists apt does not know whose sources they are.
+        apt-get -q update
+        sources=$(debian_sources)
+    fi
+    [ -n "$sources" ] || fail "apt knows no source of Debian"
+    arch_words "$2"
+    [ ! -f $keyring ] || options+=("--keyring=$keyring")
+    apt-config dump | grep -E '^Acquire::(http|https|Check-Valid-Until|Check-Date|Retries)' \
+        > "$1.apt.conf" || true
+    mmdebstrap --mode=root --arch="$deb_arch" --variant=extract --format=directory "${options[@]}" \
+        --skip=check/qemu,output/dev --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
+        --aptopt="$1.apt.conf" --dpkgopt='path-exclude=/usr/share/doc/*' \
+        --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+        --include="$(IFS=,; echo "${image_packages[*]},$(qemu_package "$2")")" \
+        "$(debian_suite)" "$1" - <<< "$sources"
+    rm -f "$1.apt.conf"
+}
+
+debian_suite() { (. /etc/os-release && echo "$VERSION_CODENAME"); }
+
+qemu_package() { # ARCH
+    case $1 in
+    arm64) echo qemu-system-arm ;;
+    *) echo qemu-system-x86 ;;
+    esac
+}
+
+# What maintainer scripts would have done, had any run.
+finish_root() { # ROOT
+    local root=$1
+    cp "$root/usr/share/base-passwd/passwd.master" "$root/etc/passwd"
+    cp "$root/usr/share/base-passwd/group.master" "$root/etc/group"
+    echo 'kvm:x:999:' >> "$root/etc/group"
+    ln -sf mawk "$root/usr/bin/awk"
+    ln -sfn /run "$root/var/run"
+    ln -sfn /run/lock "$root/var/lock"
+    ln -sf /proc/self/mounts "$root/etc/mtab"
+    echo testbed > "$root/etc/hostname"
+    : > "$root/etc/resolv.conf"
+    # Any will do, but without a real one systemd takes every boot for the first.
+    echo f0110d00f0110d00f0110d00f0110d00 > "$root/etc/machine-id"
+    install -m 755 "$here/inside/first" "$root/sbin/testbed-first"
+}
+
+build_image() { # DIRECTORY ARCH
+    local root=$1/root size
+    [ "$(id -u)" = 0 ] || fail "the image can be built by root only"
+    logged "image-$2" extract_root "$root" "$2"
+    finish_root "$root"
+    size=$(du -s --block-size=1M "$root" | cut -f1)
+    # The file is sparse; what a run writes is dropped with it.
+    logged "image-$2" mke2fs -q -t ext4 -L testbed -m 0 -O ^has_journal -d "$root" "$1/root.ext4" \
+        $((size * 5 / 4 + 1024))M
+}
+
+# Prints the directory of an image: root.ext4, and root, the same as a tree.
+image() { # ARCH
+    need_tools mmdebstrap mke2fs apt-get
+    artefact "image-$1" "$(key_of "$here/lib/image.sh" "$here/inside/first" "$(debian_suite)")" \
+        "building the root image for $1 (a minute, downloads 60 MB)" build_image "$1"
+}
