@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The oracle: /proc/kpageflags at frames that were recorded from /proc/self/pagemap. */
+#include "frames.h"
+
+#include <fcntl.h>
+#include <linux/kernel-page-flags.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "test.h"
+
+/* Documentation/admin-guide/mm/pagemap.rst */
+#define PAGEMAP_PRESENT (1ULL << 63)
+#define PAGEMAP_FRAME   ((1ULL << 55) - 1)
+
+#define BIT(n) (1ULL << (n))
+#define HEAD   BIT(KPF_COMPOUND_HEAD)
+#define TAIL   BIT(KPF_COMPOUND_TAIL)
+#define NOT_MEMORY \
+    (BIT(KPF_BUDDY) | BIT(KPF_NOPAGE) | BIT(KPF_HUGE) | BIT(KPF_SLAB) | BIT(KPF_PGTABLE))
+
+static void
+read_entries(const char *path, uint64_t first, size_t n, uint64_t *entries)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = (ssize_t) (n * sizeof(*entries));
+
+    if (fd < 0)
+        fail_msg("%s cannot be opened", path);
+    if (pread(fd, entries, (size_t) size, (off_t) (first * sizeof(*entries))) != size)
+        fail_msg("%s: entry %llu: short read", path, (unsigned long long) first);
+    close(fd);
+}
+
+static void
+read_frames(const void *addr, size_t pages, uint64_t *frames)
+{
+    read_entries("/proc/self/pagemap", (uintptr_t) addr / PAGE_SIZE, pages, frames);
+    for (size_t i = 0; i < pages; i++)
+        frames[i] = frames[i] & PAGEMAP_PRESENT ? frames[i] & PAGEMAP_FRAME : 0;
+}
+
+void
+frames_record(struct mapping *map)
+{
+    read_frames(map->addr, map->blocks * BLOCK_PAGES, map->frame);
+}
+
+uint64_t
+frame_flags(uint64_t frame)
+{
+    uint64_t flags;
+
+    read_entries("/proc/kpageflags", frame, 1, &flags);
+    return flags;
+}
+
+uint64_t
+frame_of(const void *addr)
+{
+    uint64_t frame;
+
+    read_frames(addr, 1, &frame);
+    return frame;
+}
+
+/* A page that is in use but on no LRU list, mapped by nobody and in no file was freed to some
+ * cache. */
+static bool
+is_memory(uint64_t flags)
+{
+    if (flags & NOT_MEMORY)
+        return false;
+    return flags &
+           (HEAD | TAIL | BIT(KPF_LRU) | BIT(KPF_MMAP) | BIT(KPF_ANON) | BIT(KPF_SWAPBACKED));
+}
+
+/* Folios are aligned to their size and not larger than PMD_ORDER here, so all of the folio of a
+ * frame is among the 2 MiB-aligned frames around it. flags are theirs, and at is the place among
+ * them. */
+static int
+order_among(const uint64_t *flags, size_t at)
+{
+    size_t head = at, end;
+
+    if (!is_memory(flags[at]))
+        return FRAMES_GONE;
+    if (!(flags[at] & (HEAD | TAIL)))
+        return 0;
+    while (head && !(flags[head] & HEAD))
+        head--;
+    for (end = head + 1; end < BLOCK_PAGES && flags[end] & TAIL; end++)
+        ;
+    return __builtin_ctzl(end - head);
+}
+
+static int
+order_of_frame(uint64_t frame)
+{
+    uint64_t flags[BLOCK_PAGES];
+
+    if (!frame)
+        return FRAMES_GONE;
+    read_entries("/proc/kpageflags", frame & ~(BLOCK_PAGES - 1), BLOCK_PAGES, flags);
+    return order_among(flags, frame % BLOCK_PAGES);
+}
+
+int
+frames_order_at(const struct mapping *map, size_t page)
+{
+    return order_of_frame(map->frame[page]);
+}
+
+int
+frames_order(const struct mapping *map, size_t block)
+{
+    const uint64_t *frame = map->frame + block * BLOCK_PAGES;
+    uint64_t flags[BLOCK_PAGES];
+    int order, other;
+
+    if (!frame[0] || frame[0] % BLOCK_PAGES)
+        fail_msg("block %zu was not a PMD-sized folio when its frames were recorded", block);
+    read_entries("/proc/kpageflags", frame[0], BLOCK_PAGES, flags);
+    order = order_among(flags, 0);
+    for (size_t i = 0; i < BLOCK_PAGES; i++) {
+        assert_int_equal(frame[i], frame[0] + i);
+        other = order_among(flags, i);
+        if (other == FRAMES_GONE)
+            return FRAMES_GONE;
+        if (other != order)
+            order = FRAMES_MIXED;
+    }
+    return order;
+}
+
+size_t
+frames_not_whole(const struct mapping *map, size_t first, size_t last)
+{
+    size_t n = 0;
+
+    for (size_t block = first; block < last; block++)
+        n += frames_order(map, block) != PMD_ORDER;
+    return n;
+}
+
+static void
+touch(const void *addr)
+{
+    (void) *(const volatile unsigned char *) addr;
+}
+
+size_t
+frames_moved(const struct mapping *map, size_t block)
+{
+    const unsigned char *addr = map->addr + block * BLOCK_BYTES;
+    uint64_t now[BLOCK_PAGES];
+    size_t n = 0;
+
+    for (size_t i = 0; i < BLOCK_PAGES; i++)
+        touch(addr + i * PAGE_SIZE);
+    read_frames(addr, BLOCK_PAGES, now);
+    for (size_t i = 0; i < BLOCK_PAGES; i++)
+        n += now[i] != map->frame[block * BLOCK_PAGES + i];
+    return n;
+}
+
+int
+folio_order_now(const void *addr)
+{
+    touch(addr);
+    return order_of_frame(frame_of(addr));
+}
