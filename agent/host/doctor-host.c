@@ -7,7 +7,7 @@
 
 #define THP "/sys/kernel/mm/transparent_hugepage/"
 
-#define SERIES "a kernel with foliod's patches (a later version brings them)"
+#define SERIES "a kernel with foliod's patches (README: The host kernel)"
 
 static void
 check_page_size(const FolioFeatures *features, GPtrArray *checks)
