@@ -41,7 +41,8 @@ typedef struct {
     FolioSampler *sampler;
     Player *player;
     FolioSampled *guest;
-    char *ram; /* RAM_BYTES on huge pages */
+    char *ram;        /* RAM_BYTES on huge pages */
+    guint epoch_msec; /* 0: as in settings */
     guint n_changes;
 } Stage;
 
@@ -65,8 +66,11 @@ static inline void
 stage_begin(Stage *stage)
 {
     g_autoptr(FolioGuestRam) ram = locate(&stage->base, &main_file, 1);
+    FolioSamplerSettings own = settings;
 
-    folio_sampler_configure(stage->sampler, &stage->player->base, &settings);
+    if (stage->epoch_msec > 0)
+        own.epoch_msec = stage->epoch_msec;
+    folio_sampler_configure(stage->sampler, &stage->player->base, &own);
     stage->guest = folio_sampler_add(stage->sampler, stage->base.process, ram, on_changed, stage);
 }
 
