@@ -61,8 +61,8 @@ sampled_read_ram(virDomainPtr domain, guint64 first, guint64 end)
     }
 }
 
-guint64
-sampled_wait_quiet(const Fixture *fixture, const char *path)
+static guint64
+wait_quiet(const Fixture *fixture, const char *path)
 {
     gint64 deadline = deadline_after(PATIENCE_SECONDS);
     guint64 present = 0, before;
@@ -74,6 +74,46 @@ sampled_wait_quiet(const Fixture *fixture, const char *path)
     } while (present != before && before_deadline(deadline));
     assert_int_equal(present, before);
     return present;
+}
+
+SampledFigures
+sampled_settle(const Fixture *fixture, const char *path)
+{
+    gint64 deadline = deadline_after(PATIENCE_SECONDS);
+    guint64 present = wait_quiet(fixture, path), before;
+    SampledFigures figures;
+
+    do {
+        before = present;
+        sampled_wait_windows(fixture, path, 2);
+        figures.samples = sampled_number(fixture, path, "Samples");
+        figures.used = sampled_number(fixture, path, "RamBytes") -
+                       sampled_number(fixture, path, "IdleBytes");
+        present = wait_quiet(fixture, path);
+    } while (present != before && before_deadline(deadline));
+    assert_int_equal(present, before);
+    figures.present = present;
+    return figures;
+}
+
+void
+sampled_wait_fresh(const Fixture *fixture, const char *path, const SampledFigures *since,
+                   guint64 least)
+{
+    gint64 deadline = deadline_after(PATIENCE_SECONDS);
+    SampledFigures now;
+    guint64 fresh;
+
+    do {
+        now = sampled_settle(fixture, path);
+        fresh = now.present - since->present;
+        if (fresh >= least && now.samples - since->samples == fresh / BLOCK &&
+            now.used == since->used + fresh)
+            return;
+    } while (before_deadline(deadline));
+    assert_true(fresh >= least);
+    assert_int_equal(now.samples - since->samples, fresh / BLOCK);
+    assert_int_equal(now.used, since->used + fresh);
 }
 
 void

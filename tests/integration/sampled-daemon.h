@@ -27,9 +27,18 @@ void sampled_wait_windows(const Fixture *fixture, const char *path, guint64 n);
 /* Has QEMU read its RAM from first to end, in MiB. */
 void sampled_read_ram(virDomainPtr domain, guint64 first, guint64 end);
 
-/* Until the firmware has done with touching memory: no more is present after a second. Returns
- * PresentBytes. */
-guint64 sampled_wait_quiet(const Fixture *fixture, const char *path);
+/* What is known of a guest's RAM, in bytes, and of how many samples. */
+typedef struct {
+    guint64 present, used, samples;
+} SampledFigures;
+
+/* The figures of one moment: the firmware has done with touching memory, and all that it did is
+ * counted. Each figure has its own age, so they are taken anew until no RAM came meanwhile. */
+SampledFigures sampled_settle(const Fixture *fixture, const char *path);
+/* Waits until the RAM that came since then is `least` bytes or more, in blocks that are one sample
+ * each and are not idle any more. */
+void sampled_wait_fresh(const Fixture *fixture, const char *path, const SampledFigures *since,
+                        guint64 least);
 
 /* SIGHUP with that configuration. */
 void sampled_reload(const Fixture *fixture, const char *configuration);

@@ -36,24 +36,14 @@ test_samples_become_verdicts(void **state)
     Fixture *fixture = *state;
     virDomainPtr domain = sampled_start_guest(fixture, "sampled");
     g_autofree char *path = daemon_wait_state(fixture->daemon, "sampled", "sampling");
-    guint64 present, samples, used, fresh;
+    SampledFigures before;
 
     sampled_assert_text(fixture, path, "Reason", "evidence-short");
     sampled_assert_text(fixture, path, "Source", "perf");
-    sampled_wait_windows(fixture, path, 2);
-    present = sampled_wait_quiet(fixture, path);
-    sampled_wait_windows(fixture, path, 1);
-    samples = sampled_number(fixture, path, "Samples");
-    used = sampled_number(fixture, path, "RamBytes") - sampled_number(fixture, path, "IdleBytes");
+    before = sampled_settle(fixture, path);
 
     sampled_read_ram(domain, 1, SAMPLED_GUEST_MIB);
-    fresh = sampled_wait_quiet(fixture, path) - present;
-    sampled_wait_windows(fixture, path, 2);
-    assert_true(fresh >= 20 * BLOCK);
-    assert_int_equal(sampled_number(fixture, path, "Samples") - samples, fresh / BLOCK);
-    assert_int_equal(sampled_number(fixture, path, "RamBytes") -
-                         sampled_number(fixture, path, "IdleBytes"),
-                     used + fresh);
+    sampled_wait_fresh(fixture, path, &before, 20 * BLOCK);
     assert_int_equal(sum_of_verdicts(fixture, path), sampled_number(fixture, path, "RamBytes"));
     assert_int_equal(sampled_number(fixture, path, "LostSamples"), 0);
     assert_int_equal(sampled_number(fixture, path, "WindowSeconds"), 1);
