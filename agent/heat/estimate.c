@@ -49,8 +49,8 @@
 #define RATION_FIRST 6
 
 /* In a guest where little is dense, a single mistake is more than a hundredth of it. So there is no
- * verdict of sparse before so many dense blocks were seen, or none was belied for so many windows.
- */
+ * verdict of sparse before so many dense blocks were seen, or none was belied for so many windows
+ * in which the guest did something. */
 #define DENSE_TO_START 50
 #define QUIET_TO_START 24
 
@@ -166,8 +166,10 @@ folio_outcomes_enter(FolioOutcomes *outcomes, FolioHeatEvidence *evidence)
 
     if (evidence->age == 0)
         return;
+    outcomes->awake |= evidence->seen > 0;
     if (evidence->seen >= SOME && uses(evidence, DENSE_PAGES)) {
         outcomes->dense++;
+        outcomes->shown = MIN(outcomes->shown + 1, DENSE_TO_START);
         count_surprise(outcomes, level_before);
         count_surprise(outcomes, evidence->history >> LEVEL_BITS & LEVEL_MASK);
         dense_for = evidence->seen >= ENOUGH ? MIN(dense_for + 1, DENSE_WINDOWS) : 0;
@@ -208,7 +210,7 @@ limit_level(const FolioOutcomes *outcomes)
 gboolean
 folio_outcomes_suffice(const FolioOutcomes *outcomes)
 {
-    return outcomes->dense >= DENSE_TO_START || outcomes->quiet >= QUIET_TO_START;
+    return outcomes->shown >= DENSE_TO_START || outcomes->quiet >= QUIET_TO_START;
 }
 
 static guint64
@@ -226,7 +228,9 @@ folio_outcomes_settle(FolioOutcomes *outcomes)
 
     if (outcomes->lowest_surprise > 0 && outcomes->lowest_surprise < outcomes->limit + MARGIN)
         outcomes->clean = outcomes->quiet = 0;
-    outcomes->quiet++;
+    if (outcomes->awake)
+        outcomes->quiet++;
+    outcomes->awake = FALSE;
     outcomes->limit = limit_level(outcomes);
     left = ration_of(outcomes);
     outcomes->last = 0;

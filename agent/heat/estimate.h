@@ -63,9 +63,11 @@ typedef struct {
     guint64 period; /* accesses that a sample may stand for, set by the owner; 0 is unknown */
     guint64 dense;  /* that looked dense */
     guint64 clean;  /* below the limit since it was last belied */
-    guint quiet;    /* windows since then */
+    guint quiet;    /* windows since then in which the guest was seen at all */
+    guint shown;    /* dense ones towards the start; stays there, whatever fades */
     guint64 surprises[FOLIO_LEVELS]; /* dense ones by the levels of the two windows before */
     guint candidates[FOLIO_LEVELS];  /* of this window, that could be called sparse */
+    gboolean awake;                  /* some block was seen in this window */
     guint lowest_surprise;           /* of this window; 0 none */
     guint limit;                     /* candidates of lower levels are sparse */
     guint ration;                    /* verdicts of sparse left to this window at the last level */

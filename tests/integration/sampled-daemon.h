@@ -7,7 +7,7 @@
 
 #define MIB               (1024 * 1024ULL)
 #define BLOCK             (2 * MIB)
-#define SAMPLED_GUEST_MIB 64
+#define SAMPLED_GUEST_MIB 96
 
 /* For daemon_configure: short epochs, so that a window takes a second. */
 #define FAULTS "[Sampling]\nSource=perf\nPerfEvent=minor-faults\nEpochSeconds=0.1\n"

@@ -41,6 +41,16 @@ judge(FolioOutcomes outcomes, FolioHeatEvidence evidence)
     return folio_outcomes_verdict(&outcomes, &evidence);
 }
 
+/* A window in which the guest did something, of which nothing is known yet. */
+static void
+busy_window(FolioOutcomes *outcomes)
+{
+    FolioHeatEvidence newborn = { .seen = 1, .footprint = 1, .incidences = 1, .age = 1 };
+
+    folio_outcomes_enter(outcomes, &newborn);
+    folio_outcomes_settle(outcomes);
+}
+
 /* A guest that nothing is held against, for so many windows. */
 static FolioOutcomes
 after_quiet_windows(guint windows)
@@ -48,7 +58,7 @@ after_quiet_windows(guint windows)
     FolioOutcomes outcomes = { 0 };
 
     for (guint i = 0; i < windows; i++)
-        folio_outcomes_settle(&outcomes);
+        busy_window(&outcomes);
     return outcomes;
 }
 
@@ -186,7 +196,7 @@ test_rarely_used_is_sparse(void **state)
 static void
 test_much_in_use_is_undecided(void **state)
 {
-    const FolioOutcomes earned = { .dense = 10000 };
+    const FolioOutcomes earned = { .dense = 10000, .shown = DENSE_TO_START };
 
     assert_int_equal(judge(earned, settled(79)), FOLIO_VERDICT_SPARSE);
     assert_int_equal(judge(earned, settled(80)), FOLIO_VERDICT_UNDECIDED);
@@ -314,6 +324,7 @@ test_surprise_counts_two_windows(void **state)
     evidence.seen = 400, evidence.footprint = 400;
     folio_outcomes_enter(&outcomes, &evidence);
     folio_outcomes_settle(&outcomes);
+    outcomes.shown = DENSE_TO_START;
     outcomes.dense = 199;
     assert_int_equal(judge(outcomes, settled(10)), FOLIO_VERDICT_UNDECIDED);
     outcomes.dense = 200; /* two surprises in two hundred */
@@ -382,8 +393,34 @@ test_surprise_restarts_quiet_windows(void **state)
     surprise(&outcomes, 50);
     for (guint window = 2; window < QUIET_TO_START; window++) {
         assert_int_equal(judge(outcomes, settled(1)), FOLIO_VERDICT_UNDECIDED);
-        folio_outcomes_settle(&outcomes);
+        busy_window(&outcomes);
     }
+    assert_int_equal(judge(outcomes, settled(1)), FOLIO_VERDICT_SPARSE);
+}
+
+/* A guest that stands still shows nothing, neither good nor bad. */
+static void
+test_idle_windows_show_nothing(void **state)
+{
+    FolioOutcomes outcomes = after_quiet_windows(QUIET_TO_START - 2);
+    FolioHeatEvidence still = settled(1);
+
+    still.seen = still.incidences = 0;
+    for (guint window = 0; window < QUIET_TO_START; window++)
+        assert_int_equal(count_sparse(&outcomes, &still, 1), 0);
+    assert_int_equal(judge(outcomes, settled(1)), FOLIO_VERDICT_UNDECIDED);
+    busy_window(&outcomes);
+    assert_int_equal(judge(outcomes, settled(1)), FOLIO_VERDICT_SPARSE);
+}
+
+/* What was shown once need not be shown again when the account fades. */
+static void
+test_start_does_not_fade(void **state)
+{
+    FolioOutcomes outcomes = dense_guest();
+
+    folio_outcomes_fade(&outcomes);
+    assert_int_equal(outcomes.dense, DENSE_TO_START / 2);
     assert_int_equal(judge(outcomes, settled(1)), FOLIO_VERDICT_SPARSE);
 }
 
@@ -402,7 +439,7 @@ static void
 test_ration(void **state)
 {
     FolioHeatEvidence blocks[MANY];
-    FolioOutcomes outcomes = quiet_guest(), among_dense = { .dense = 1000 };
+    FolioOutcomes outcomes = quiet_guest(), among_dense = { .dense = 1000, .shown = DENSE_TO_START };
 
     fill(blocks, MANY, 20);
     assert_int_equal(count_sparse(&outcomes, blocks, MANY), 6);
@@ -479,6 +516,8 @@ main(void)
         cmocka_unit_test(test_no_verdict_before_quiet_windows),
         cmocka_unit_test(test_no_verdict_before_dense_blocks),
         cmocka_unit_test(test_surprise_restarts_quiet_windows),
+        cmocka_unit_test(test_idle_windows_show_nothing),
+        cmocka_unit_test(test_start_does_not_fade),
         cmocka_unit_test(test_ration),
         cmocka_unit_test(test_ration_is_lost),
         cmocka_unit_test(test_fade),
