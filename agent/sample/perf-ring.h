@@ -40,7 +40,8 @@ FolioRing *folio_perf_ring_aux(FolioPerfRing *ring);
 /* Close-on-exec; polls readable at the watermark, hangs up (POLLHUP) when its thread has ended. */
 int folio_perf_ring_fd(const FolioPerfRing *ring);
 
-/* Enabling what is enabled does nothing; it starts an event that the kernel had stopped. */
+/* Enabling what is enabled does nothing. An event that the kernel had stopped may count as enabled.
+ */
 gboolean folio_perf_ring_enable(FolioPerfRing *ring, gboolean enabled);
 
 /* How long the event has been enabled. It stands still for an event of a CPU that went offline: the

@@ -102,6 +102,18 @@ count_records(SpeSession *session, FolioRing *ring)
     return stopped;
 }
 
+/* Starts an event that a full buffer has stopped. Linux 6.12 goes on taking one by CPU for enabled,
+ * so that it has to be disabled first. A record says that it was stopped, but before it is, and a
+ * record can be lost: an event that brought nothing may have stopped as well. */
+static void
+restart_ring(SpeSession *session, FolioPerfRing *ring, gboolean stopped, gsize drained)
+{
+    if (stopped || drained == 0)
+        folio_perf_ring_enable(ring, FALSE);
+    if (folio_perf_ring_enable(ring, TRUE))
+        session->base.counters.restarts += stopped;
+}
+
 static void
 drain_ring(FolioPerfSession *base, FolioPerfRing *ring)
 {
@@ -110,19 +122,19 @@ drain_ring(FolioPerfSession *base, FolioPerfRing *ring)
     const guint64 garbage = session->decoder.garbage;
     const guint8 *piece = NULL;
     guint64 position = 0;
-    gsize size;
+    gsize size, drained = 0;
     gboolean stopped;
 
     folio_ring_begin(aux);
-    while ((size = folio_ring_next_piece(aux, &piece, &position)) > 0)
+    while ((size = folio_ring_next_piece(aux, &piece, &position)) > 0) {
         decode_piece(session, piece, size, position);
+        drained += size;
+    }
     folio_ring_end(aux);
     base->counters.garbage += session->decoder.garbage - garbage;
     stopped = count_records(session, folio_perf_ring_records(ring));
-    /* Always, not only when a record says that the event was stopped: it says so before the event
-     * stops, and a record can be lost. It costs little when the event runs. */
-    if (base->enabled && folio_perf_ring_enable(ring, TRUE))
-        base->counters.restarts += stopped;
+    if (base->enabled)
+        restart_ring(session, ring, stopped, drained);
 }
 
 static void

@@ -18,6 +18,7 @@ struct _FolioPerfRing {
     FolioPerfEvent event;
     int tid, cpu, fd;
     gboolean on;   /* enabled, and not stopped by the driver since */
+    gboolean held; /* stopped, and still enabled to the kernel, which then enables nothing */
     gboolean dead; /* its CPU went offline */
     guint64 enabled_nsec;
     guint64 period;
@@ -86,7 +87,9 @@ folio_perf_ring_fd(const FolioPerfRing *ring)
 gboolean
 folio_perf_ring_enable(FolioPerfRing *ring, gboolean enabled)
 {
-    ring->on = enabled;
+    if (!enabled)
+        ring->held = FALSE;
+    ring->on = enabled && !ring->held;
     return TRUE;
 }
 
@@ -162,6 +165,7 @@ fake_run(FolioPerfRing *ring, const guint8 *stream, const gsize *ends, guint n)
         if (ring->control->aux_head - ring->control->aux_tail + needed >= ring->event.aux_bytes) {
             fake_write(ring, NULL, 0, PERF_AUX_FLAG_TRUNCATED);
             ring->on = FALSE;
+            ring->held = TRUE;
             break;
         }
         if (size > to_edge)
