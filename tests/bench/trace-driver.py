@@ -15,15 +15,9 @@ import heapq
 import json
 import os
 import random
-import socket
 import sys
-import time
 
-rand = random.random
-
-
-def skewed(n, power):
-    return int(n * rand() ** power)
+from driving import connect, rand, run, skewed
 
 
 def sqlite_setup(rows):
@@ -136,15 +130,6 @@ def source_files(directory):
         start = random.randrange(800)
         with open(f'{directory}/{i}.txt', 'w', encoding='ascii') as file:
             file.writelines(line if rand() < .95 else random.choice(lines) for line in lines[start:start + 150])
-
-
-def connect(port):
-    for _ in range(200):
-        try:
-            return socket.create_connection(('127.0.0.1', port)).makefile('rwb', 1 << 20)
-        except OSError:
-            time.sleep(.1)
-    sys.exit(f'no server on port {port}')
 
 
 def redis_answer(stream):
@@ -386,17 +371,11 @@ def py_graph():
 
 
 def main():
-    workloads = {name.replace('_', '-'): run for name, run in globals().items()
+    workloads = {name.replace('_', '-'): function for name, function in globals().items()
                  if name.startswith(('sql_', 'redis_', 'py_'))
                  and name not in ('redis_answer', 'redis_run', 'redis_stop')}
     workloads |= {'text': text, 'memcached': memcached, 'json': random_json, 'files': source_files}
-    if len(sys.argv) < 2 or sys.argv[1] not in workloads:
-        sys.exit(__doc__ + '\nworkloads: ' + ' '.join(sorted(workloads)))
-    random.seed(sys.argv[1])
-    try:
-        workloads[sys.argv[1]](*(int(arg) if arg.isdigit() else arg for arg in sys.argv[2:]))
-    except (ConnectionError, EOFError):
-        sys.exit('the server ended before the workload did')
+    run(workloads, __doc__)
 
 
 if __name__ == '__main__':
