@@ -20,7 +20,7 @@ def words(n):
 
 def mariadb_setup():
     """Accounts and their history, in the database that bootstrap makes."""
-    print('create database w; use w;')
+    print('create database w;\nuse w;')
     print('create table acc(id int primary key, b int, bal int, filler varchar(400)) engine=innodb;')
     print("insert into acc select seq, seq % 10, 0, repeat(md5(seq), 2 + seq % 10) from seq_1_to_200000;")
     print('create table hist(n int primary key auto_increment, a int, d int, key(a)) engine=innodb;')
