@@ -7,6 +7,8 @@
  * A trace window is that many loads and stores; after N windows the program is ended. Children that
  * the program forks are not recorded.
  */
+#include "common/qemu-plugin-api.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,24 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* The part of the plugin interface (version 1) in use; Debian ships no header for it. */
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-typedef void (*TranslationCallback)(uint64_t id, struct qemu_plugin_tb *tb);
-typedef void (*MemoryCallback)(unsigned vcpu, uint32_t info, uint64_t address, void *data);
-typedef void (*ExitCallback)(uint64_t id, void *data);
-void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, TranslationCallback callback);
-size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
-struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
-void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, MemoryCallback callback,
-                                      int flags, int read_write, void *data);
-void qemu_plugin_register_atexit_cb(uint64_t id, ExitCallback callback, void *data);
-int qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv);
-extern int qemu_plugin_version;
-
-#define NO_REGISTERS   0
-#define READ_AND_WRITE 3
 
 #define SUB_PAGES 512
 #define SLOTS     (1u << 14) /* blocks accessed in one window, 32 GiB */
@@ -117,8 +101,9 @@ static void
 on_translation(uint64_t id, struct qemu_plugin_tb *tb)
 {
     for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++)
-        qemu_plugin_register_vcpu_mem_cb(qemu_plugin_tb_get_insn(tb, i), on_access, NO_REGISTERS,
-                                         READ_AND_WRITE, NULL);
+        qemu_plugin_register_vcpu_mem_cb(qemu_plugin_tb_get_insn(tb, i), on_access,
+                                         QEMU_PLUGIN_NO_REGISTERS, QEMU_PLUGIN_READ_AND_WRITE,
+                                         NULL);
 }
 
 static void
@@ -135,7 +120,7 @@ in_child(void)
 }
 
 int
-qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv)
+qemu_plugin_install(uint64_t id, const QemuPluginInfo *info, int argc, char **argv)
 {
     const char *path = NULL;
 
