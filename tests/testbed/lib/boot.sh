@@ -57,12 +57,13 @@ accelerator_of() { # yes|no: sets accelerator, an array
 
 # Starts QEMU in the background. It ends with this shell, however that ends.
 start_qemu() { # ARCH SECONDS CHARDEV-OPTIONS
-    local emulator console accelerator
+    local emulator console accelerator unit=()
     machine_of "$1"
     accelerator_of "$exact"
+    [ "$spe" = no ] || unit_options "$1"
     need_tools "${emulator[0]}" setpriv timeout
     setpriv --pdeathsig TERM timeout --foreground --kill-after=10 "$2" \
-        "${emulator[@]}" "${accelerator[@]}" -smp 2 -m 3G -nodefaults -no-user-config -no-reboot \
+        "${emulator[@]}" "${accelerator[@]}" -smp 2 -m 3G "${unit[@]}" -nodefaults -no-user-config -no-reboot \
         -display none -monitor none -kernel "$kernel_dir/Image" \
         -append "root=/dev/vda rw init=/sbin/testbed-first console=$console panic=-1 oops=panic kunit.enable=1" \
         -drive "if=none,id=root,file=$image_dir/root.ext4,format=raw,snapshot=on,cache=unsafe" \
@@ -77,7 +78,7 @@ start_qemu() { # ARCH SECONDS CHARDEV-OPTIONS
 # Whatever way this shell ends, nothing of the run stays but its directory.
 end_run() {
     stop_qemu
-    [ -z "${run_dir:-}" ] || rm -rf "$run_dir/programs"
+    [ -z "${run_dir:-}" ] || rm -rf "$run_dir/programs" "$run_dir/unit"
 }
 
 # 0 when the kernel had nothing to report.
