@@ -7,7 +7,7 @@ target_compiler() { # ROOT ARCH ARGUMENT...
     arch_words "$2"
     shift 2
     "$triplet-gcc" --sysroot="$root" -std=gnu11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE \
-        -I "$here/common" "$@"
+        -I "$here/common" -I "$here" "$@"
 }
 
 # An archive, so that each program takes what it needs of tests/testbed/common.
@@ -61,8 +61,8 @@ programs() { # ARCH SUITE
     image=$(image "$arch")
     arch_words "$arch"
     need_tools "$triplet-gcc" cpio
-    mapfile -t sources < <(find "$here/common" "$here/guest" "$here/$suite" -maxdepth 1 -name '*.[ch]' \
-        2> /dev/null | LC_ALL=C sort)
+    mapfile -t sources < <(find "$here/common" "$here/guest" "$here/$suite" "$here/unit/unit.h" \
+        "$here/unit/truth-file.h" -maxdepth 1 -name '*.[ch]' 2> /dev/null | LC_ALL=C sort)
     artefact "programs-$arch-$suite" "$(key_of "$image" "$here/lib/programs.sh" "${sources[@]}")" \
         "compiling the programs of $suite for $arch (seconds)" \
         build_programs "$image/root" "$arch" "$suite"
