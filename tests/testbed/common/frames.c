@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <linux/kernel-page-flags.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,12 +33,21 @@ read_entries(const char *path, uint64_t first, size_t n, uint64_t *entries)
     close(fd);
 }
 
+void
+frames_of_process(pid_t pid, uintptr_t addr, size_t pages, uint64_t *frames)
+{
+    char path[40];
+
+    snprintf(path, sizeof path, "/proc/%d/pagemap", pid);
+    read_entries(path, addr / PAGE_SIZE, pages, frames);
+    for (size_t i = 0; i < pages; i++)
+        frames[i] = frames[i] & PAGEMAP_PRESENT ? frames[i] & PAGEMAP_FRAME : 0;
+}
+
 static void
 read_frames(const void *addr, size_t pages, uint64_t *frames)
 {
-    read_entries("/proc/self/pagemap", (uintptr_t) addr / PAGE_SIZE, pages, frames);
-    for (size_t i = 0; i < pages; i++)
-        frames[i] = frames[i] & PAGEMAP_PRESENT ? frames[i] & PAGEMAP_FRAME : 0;
+    frames_of_process(getpid(), (uintptr_t) addr, pages, frames);
 }
 
 void

@@ -33,3 +33,5 @@ int folio_order_now(const void *addr);
 /* /proc/kpageflags of one frame, and the frame at an address (0: not present), for other uses. */
 uint64_t frame_flags(uint64_t frame);
 uint64_t frame_of(const void *addr);
+/* The frames at the pages from an address on, in any process; 0 for those not present. */
+void frames_of_process(pid_t pid, uintptr_t addr, size_t pages, uint64_t *frames);

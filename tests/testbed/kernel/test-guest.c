@@ -3,39 +3,27 @@
  * while DAMON splits a third of the blocks below it and collapses them again. khugepaged scans all
  * the time; the prctl flag and the hold must keep it off the split blocks, as they do for foliod's
  * guests. */
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "damon.h"
 #include "frames.h"
+#include "guest.h"
+#include "guest-ram.h"
 #include "mapping.h"
 #include "system.h"
 #include "test.h"
-
-#ifndef PR_THP_DISABLE_KHUGEPAGED
-#define PR_THP_DISABLE_KHUGEPAGED (1 << 16)
-#endif
 
 #define GUEST_MIB      512
 #define GUEST_BLOCKS   (GUEST_MIB / 2)
 #define SPLIT_ONE_OF   3
 #define SPLIT_BLOCKS   ((GUEST_BLOCKS + SPLIT_ONE_OF - 1) / SPLIT_ONE_OF)
-#define RAM_BASE       0x40000000UL /* of QEMU's "virt" machine, in the guest's view */
 #define BOOT_SECONDS   600
 #define PASSES_SECONDS 600
-#define PROGRAM_DIR    "/usr/bin/"
 
 enum entry {
     ENTRY_NONE = 0,
@@ -49,60 +37,10 @@ struct stage2 {
     size_t entries[ENTRY_PAGE + 1];
 };
 
-struct guest {
-    pid_t pid;
-    int console, ram; /* what it prints; the file that is its RAM */
-    uintptr_t addr;   /* of its RAM in the QEMU process */
-    char line[512];
-    size_t used;
-    unsigned long passes, errors; /* as its checker said last */
-    struct mapping before;        /* only the frames: those that its RAM had at the start */
-};
-
 static struct guest guest;
-
-static _Noreturn void
-exec_qemu(const char *kernel, const char *initrd)
-{
-    char backend[200];
-
-    snprintf(backend, sizeof backend,
-             "memory-backend-file,id=ram,size=%dM,mem-path=/proc/self/fd/%d,align=2M,share=on,"
-             "prealloc=on",
-             GUEST_MIB, guest.ram);
-    if (prctl(PR_SET_THP_DISABLE, 1, PR_THP_DISABLE_KHUGEPAGED, 0, 0)) {
-        perror("prctl");
-        _exit(1);
-    }
-    execl(PROGRAM_DIR "qemu-system-aarch64", "qemu", "-machine",
-          "virt,gic-version=3,accel=kvm,memory-backend=ram", "-cpu", "host", "-smp", "1", "-m",
-          "512M", "-object", backend, "-nodefaults", "-display", "none", "-serial", "stdio",
-          "-kernel", kernel, "-initrd", initrd, "-append",
-          "console=ttyAMA0 quiet panic=-1 PERCENT=75", (char *) NULL);
-    perror("qemu-system-aarch64");
-    _exit(1);
-}
-
-static void
-start_guest(void)
-{
-    const char *kernel = getenv("TESTBED_KERNEL"), *initrd = getenv("TESTBED_GUEST_INITRD");
-    int out[2];
-
-    assert_non_null(kernel);
-    assert_non_null(initrd);
-    guest.ram = shmem_file((size_t) GUEST_MIB << 20);
-    assert_int_equal(pipe(out), 0);
-    guest.pid = fork();
-    if (guest.pid == 0) {
-        dup2(out[1], STDOUT_FILENO);
-        /* Kernel and initrd are on a read-only share, RAM is the inherited descriptor. */
-        fcntl(guest.ram, F_SETFD, 0);
-        exec_qemu(kernel, initrd);
-    }
-    close(out[1]);
-    guest.console = out[0];
-}
+static struct guest_ram ram;
+static unsigned long passes, errors; /* as the guest's checker said last */
+static struct mapping at_first;      /* only the frames: those that its RAM had at the start */
 
 static void
 take_line(void)
@@ -113,31 +51,9 @@ take_line(void)
         printf("guest: %s\n", guest.line);
         return;
     }
-    if (sscanf(guest.line, "memcheck: pass %lu pages %lu errors %lu", &guest.passes, &pages,
-               &guest.errors) != 3)
+    if (sscanf(guest.line, "memcheck: pass %lu pages %lu errors %lu", &passes, &pages, &errors) !=
+        3)
         fail_msg("no report: %s", guest.line);
-}
-
-/* Takes what the guest has printed, waiting for it for a second at most. */
-static void
-read_console(void)
-{
-    struct pollfd poll_fd = { .fd = guest.console, .events = POLLIN };
-    char c;
-
-    if (poll(&poll_fd, 1, 1000) == 0)
-        return;
-    do {
-        if (read(guest.console, &c, 1) != 1)
-            fail_msg("the guest is gone; its last words: %s", guest.line);
-        if (c == '\n') {
-            guest.line[guest.used] = '\0';
-            guest.used = 0;
-            take_line();
-        } else if (c != '\r' && guest.used < sizeof guest.line - 1) {
-            guest.line[guest.used++] = c;
-        }
-    } while (poll(&poll_fd, 1, 0) == 1);
 }
 
 static void
@@ -145,10 +61,11 @@ wait_for_pass(unsigned long pass, int seconds)
 {
     time_t end = time(NULL) + seconds;
 
-    while (guest.passes < pass) {
+    while (passes < pass) {
         if (time(NULL) > end)
-            fail_msg("pass %lu did not end in %d s; at %lu", pass, seconds, guest.passes);
-        read_console();
+            fail_msg("pass %lu did not end in %d s; at %lu", pass, seconds, passes);
+        if (guest_read_line(&guest, 1000))
+            take_line();
     }
 }
 
@@ -156,38 +73,10 @@ wait_for_pass(unsigned long pass, int seconds)
 static void
 wait_for_whole_pass(void)
 {
-    struct pollfd poll_fd = { .fd = guest.console, .events = POLLIN };
-
-    while (poll(&poll_fd, 1, 0) == 1)
-        read_console();
-    wait_for_pass(guest.passes + 2, PASSES_SECONDS);
-    assert_int_equal(guest.errors, 0);
-}
-
-static uintptr_t
-address_of_ram(void)
-{
-    uintptr_t addr = 0;
-    char path[64], line[512];
-    struct stat st;
-    FILE *maps;
-
-    assert_int_equal(fstat(guest.ram, &st), 0);
-    snprintf(path, sizeof path, "/proc/%d/maps", guest.pid);
-    maps = fopen(path, "r");
-    assert_non_null(maps);
-    while (fgets(line, sizeof line, maps)) {
-        uintptr_t start, end;
-        unsigned long inode;
-
-        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %*s %*s %*s %lu", &start, &end, &inode) == 3 &&
-            inode == st.st_ino && end - start == (size_t) GUEST_MIB << 20)
-            addr = start;
-    }
-    fclose(maps);
-    assert_int_not_equal(addr, 0);
-    assert_int_equal(addr % BLOCK_BYTES, 0);
-    return addr;
+    while (guest_read_line(&guest, 0))
+        take_line();
+    wait_for_pass(passes + 2, PASSES_SECONDS);
+    assert_int_equal(errors, 0);
 }
 
 /* The frames of the guest's RAM, seen through a short-lived mapping of the same file. */
@@ -221,7 +110,7 @@ read_stage2_line(const char *line, struct stage2 *stage2)
         return;
     stage2->entries[level] += (end - start) / (level == ENTRY_BLOCK ? BLOCK_BYTES : PAGE_SIZE);
     for (size_t i = 0; i < GUEST_BLOCKS; i++) {
-        uintptr_t block = RAM_BASE + i * BLOCK_BYTES;
+        uintptr_t block = GUEST_RAM_BASE + i * BLOCK_BYTES;
 
         if (block < end && start < block + BLOCK_BYTES)
             stage2->of[i] = (enum entry) level;
@@ -246,8 +135,7 @@ read_stage2(const char *when)
         read_stage2_line(line, &stage2);
     fclose(table);
     printf("stage 2 %s: %zu entries of 2 MiB, %zu of 4 KiB; the guest: pass %lu, %lu errors\n",
-           when, stage2.entries[ENTRY_BLOCK], stage2.entries[ENTRY_PAGE], guest.passes,
-           guest.errors);
+           when, stage2.entries[ENTRY_BLOCK], stage2.entries[ENTRY_PAGE], passes, errors);
     return stage2;
 }
 
@@ -283,7 +171,7 @@ act(const char *action)
     bool split = strcmp(action, "split") == 0;
 
     for (size_t i = 0; i < GUEST_BLOCKS; i += SPLIT_ONE_OF) {
-        uintptr_t start = guest.addr + i * BLOCK_BYTES;
+        uintptr_t start = ram.addr + i * BLOCK_BYTES;
 
         ranges[job.n_ranges++] = (struct damon_range){ start, start + BLOCK_BYTES };
     }
@@ -307,11 +195,13 @@ ram_is_huge_at_first(void **state)
     struct stage2 stage2;
 
     (void) state;
-    start_guest();
+    guest_start(&guest, GUEST_MIB, "init", "PERCENT=75", true);
     wait_for_pass(1, BOOT_SECONDS);
-    guest.addr = address_of_ram();
-    guest.before = ram_frames();
-    assert_int_equal(frames_not_whole(&guest.before, 0, GUEST_BLOCKS), 0);
+    ram = guest_ram_open(guest.pid);
+    assert_int_equal(ram.bytes, (size_t) GUEST_MIB << 20);
+    assert_int_equal(ram.addr % BLOCK_BYTES, 0);
+    at_first = ram_frames();
+    assert_int_equal(frames_not_whole(&at_first, 0, GUEST_BLOCKS), 0);
     wait_for_whole_pass();
     stage2 = read_stage2("at first");
     assert_int_equal(stage2.entries[ENTRY_PAGE], 0);
@@ -328,7 +218,7 @@ a_third_is_split(void **state)
     act("split");
     wait_for_whole_pass();
     for (size_t i = 0; i < GUEST_BLOCKS; i++)
-        assert_int_equal(frames_order(&guest.before, i), i % SPLIT_ONE_OF ? PMD_ORDER : 0);
+        assert_int_equal(frames_order(&at_first, i), i % SPLIT_ONE_OF ? PMD_ORDER : 0);
     after = read_stage2("after the split");
     assert_int_equal(count_split(&after, ENTRY_BLOCK), 0);
     /* The checker has most of the guest's memory: it has met most of the split blocks since. */
@@ -348,7 +238,7 @@ it_is_collapsed_again(void **state)
     wait_for_whole_pass();
     now = ram_frames();
     for (size_t i = 0; i < GUEST_BLOCKS; i++) {
-        bool same = now.frame[i * BLOCK_PAGES] == guest.before.frame[i * BLOCK_PAGES];
+        bool same = now.frame[i * BLOCK_PAGES] == at_first.frame[i * BLOCK_PAGES];
 
         assert_int_equal(frames_order(&now, i), PMD_ORDER);
         assert_int_equal(same, i % SPLIT_ONE_OF != 0);
@@ -375,11 +265,8 @@ static int
 end_guest(void **state)
 {
     (void) state;
-    if (guest.pid > 0) {
-        kill(guest.pid, SIGKILL);
-        waitpid(guest.pid, NULL, 0);
-    }
-    free(guest.before.frame);
+    guest_end(&guest);
+    free(at_first.frame);
     return 0;
 }
 

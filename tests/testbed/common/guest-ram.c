@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest-ram.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "frames.h"
+#include "test.h"
+
+struct guest_ram
+guest_ram_open(pid_t pid)
+{
+    struct guest_ram ram = { .pid = pid };
+    char path[64], line[512];
+    FILE *maps;
+
+    snprintf(path, sizeof path, "/proc/%d/maps", pid);
+    maps = fopen(path, "r");
+    assert_non_null(maps);
+    while (fgets(line, sizeof line, maps)) {
+        uintptr_t start, end;
+        int writable = 0;
+
+        sscanf(line, "%" SCNxPTR "-%" SCNxPTR " rw%n", &start, &end, &writable);
+        if (writable == 0 || end - start <= ram.bytes)
+            continue;
+        ram.addr = start;
+        ram.bytes = end - start;
+    }
+    fclose(maps);
+    assert_int_not_equal(ram.bytes, 0);
+    return ram;
+}
+
+uint64_t
+guest_ram_pa(const struct guest_ram *ram, uint64_t guest_pa)
+{
+    uint64_t offset = guest_pa - GUEST_RAM_BASE, frame;
+
+    assert_true(offset < ram->bytes);
+    frames_of_process(ram->pid, ram->addr + offset, 1, &frame);
+    return frame == 0 ? 0 : frame * PAGE_SIZE + offset % PAGE_SIZE;
+}
+
+uint64_t *
+guest_ram_frames(const struct guest_ram *ram)
+{
+    size_t pages = ram->bytes / PAGE_SIZE;
+    uint64_t *frames = calloc(pages, sizeof *frames);
+
+    assert_non_null(frames);
+    frames_of_process(ram->pid, ram->addr, pages, frames);
+    return frames;
+}
