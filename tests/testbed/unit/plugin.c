@@ -11,11 +11,8 @@
  *
  * Each load and store of each processor is counted, and sampled as the driver inside asks. Not seen
  * are DC ZVA (of which the kernel makes clear_page), page table walks, and what devices do. The two
- * halves of LDP and STP count as one access each. Before it moves to EL2 the kernel runs at EL1 for a
- * while: to the unit it is a guest's kernel then.
- *
- * The PC of user code is where that page of code was first run: QEMU 7.2 translates code that
- * several programs map once for all of them.
+ * halves of LDP and STP count as one access each. Before it moves to EL2 the kernel runs at EL1 for
+ * a while: to the unit it is a guest's kernel then.
  *
  * What QEMU gives as a physical address is, for RAM, an offset among all RAM of the machine plus
  * the base address of the region. That is an address of the host's RAM, and never anything else,
