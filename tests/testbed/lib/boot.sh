@@ -141,4 +141,6 @@ run_shell() { # ARCH VARIANT SUITE
     say "booting; leave the shell to end it; console: $run_dir/console.log"
     start_qemu "$1" infinity ""
     wait "$qemu" || true
+    qemu=
+    end_run
 }
