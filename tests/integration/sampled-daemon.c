@@ -87,8 +87,8 @@ sampled_settle(const Fixture *fixture, const char *path)
         before = present;
         sampled_wait_windows(fixture, path, 2);
         figures.samples = sampled_number(fixture, path, "Samples");
-        figures.used = sampled_number(fixture, path, "RamBytes") -
-                       sampled_number(fixture, path, "IdleBytes");
+        figures.used =
+            sampled_number(fixture, path, "RamBytes") - sampled_number(fixture, path, "IdleBytes");
         present = wait_quiet(fixture, path);
     } while (present != before && before_deadline(deadline));
     assert_int_equal(present, before);
