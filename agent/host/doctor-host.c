@@ -166,7 +166,8 @@ check_damon(const FolioFeatures *features, GPtrArray *checks)
 static void
 check_damon_actions(const FolioFeatures *features, GPtrArray *checks)
 {
-    gboolean marked = features->khugepaged_flag || features->khugepaged_backoff;
+    gboolean marked =
+        features->damon_result || features->khugepaged_flag || features->khugepaged_backoff;
 
     if (features->damon && features->damon_target_order == FOLIO_ANSWER_YES)
         folio_checks_pass(checks, "damon-actions", "DAMON's schemes have a target_order");

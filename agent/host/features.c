@@ -193,6 +193,7 @@ probe_damon(FolioFeatures *features, const char *sys_root)
     features->damon_running = MIN(features->damon_kdamonds, 0);
     features->damon_target_order = FOLIO_ANSWER_UNKNOWN;
     features->damon_module = find_damon_module(sys_root);
+    features->damon_result = exists(sys_root, "kernel/tracing/events/damon/damos_result");
 
     for (gint64 i = 0; i < features->damon_kdamonds; i++) {
         g_autofree char *state = read_kdamond_state(sys_root, i);
@@ -354,6 +355,7 @@ folio_features_list(const FolioFeatures *features)
         { features->pagemap_scan, "pagemap-scan" },
         { features->damon, "damon" },
         { features->damon_target_order == FOLIO_ANSWER_YES, "damon-target-order" },
+        { features->damon_result, "damon-result" },
         { features->khugepaged_flag, "khugepaged-flag" },
         { features->khugepaged_backoff, "khugepaged-backoff" },
         { features->debugfs_split, "debugfs-split" },

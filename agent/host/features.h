@@ -37,6 +37,7 @@ typedef struct {
     char *damon_module; /* a kernel module that runs DAMON for itself: "damon_reclaim"; "" none */
     FolioAnswer damon_target_order; /* schemes have the file target_order; unknown where there is no
                                        scheme */
+    gboolean damon_result;          /* the tracepoint damon:damos_result, in tracefs */
     gboolean khugepaged_flag;       /* THP_khugepaged line in /proc/self/status */
     gboolean khugepaged_backoff;    /* khugepaged/split_backoff_millisecs */
     gboolean khugepaged_active;     /* by its settings it may act on guest RAM */
@@ -62,6 +63,6 @@ void folio_features_free(FolioFeatures *features);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioFeatures, folio_features_free)
 
 /* Tokens of what is there, for the Features property, in this order: "thp", "pagemap-scan",
- * "damon", "damon-target-order", "khugepaged-flag", "khugepaged-backoff", "debugfs-split", "spe",
- * "perf". NULL-terminated. */
+ * "damon", "damon-target-order", "damon-result", "khugepaged-flag", "khugepaged-backoff",
+ * "debugfs-split", "spe", "perf". NULL-terminated. */
 char **folio_features_list(const FolioFeatures *features);

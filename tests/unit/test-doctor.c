@@ -172,7 +172,11 @@ test_damon_actions(void **state)
 
     features->damon_target_order = FOLIO_ANSWER_UNKNOWN;
     assert_host(features, "damon-actions", FOLIO_CHECK_PASS, "carries foliod's patches", "");
+    /* Each of the marks tells. */
     features->khugepaged_flag = features->khugepaged_backoff = FALSE;
+    features->damon_result = TRUE;
+    assert_host(features, "damon-actions", FOLIO_CHECK_PASS, "carries foliod's patches", "");
+    features->damon_result = FALSE;
     assert_host(features, "damon-actions", FOLIO_CHECK_WARN, "cannot be seen", "patches");
     features->damon_target_order = FOLIO_ANSWER_NO;
     assert_host(features, "damon-actions", FOLIO_CHECK_WARN, "no target_order", "patches");

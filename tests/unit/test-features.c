@@ -184,6 +184,7 @@ test_kunpeng_with_the_series(void **state)
     put(tree, KDAMON "0/state", "off\n");
     put(tree, KDAMON "0/contexts/0/schemes/nr_schemes", "1\n");
     put(tree, KDAMON "0/contexts/0/schemes/0/target_order", "0\n");
+    put(tree, "sys/kernel/tracing/events/damon/damos_result/enable", "0\n");
     features = probe(tree);
 
     assert_string_equal(features->spe_pmu, "arm_spe_0");
@@ -193,7 +194,8 @@ test_kunpeng_with_the_series(void **state)
     assert_false(features->khugepaged_active);
     assert_int_equal(features->damon_target_order, FOLIO_ANSWER_YES);
     assert_int_equal(features->damon_running, 0);
-    assert_tokens(features, "thp damon damon-target-order khugepaged-flag khugepaged-backoff spe");
+    assert_tokens(features, "thp damon damon-target-order damon-result khugepaged-flag "
+                            "khugepaged-backoff spe");
 }
 
 static FolioAnswer
