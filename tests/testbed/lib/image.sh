@@ -5,6 +5,10 @@
 
 image_packages=(base-files base-passwd bash busybox coreutils dash diffutils findutils grep gzip
     hostname kmod libc-bin libc6-dev libcmocka-dev mawk mount ncurses-base procps python3 sed tar util-linux)
+# Only where KVM works inside: what foliod is built against, and the host that it runs on.
+agent_packages=(libglib2.0-dev libvirt-dev libvirt-glib-1.0-dev libsystemd-dev libpolkit-gobject-1-dev
+    libjson-glib-dev libxml2-dev libcairo2-dev dbus polkitd libvirt-daemon libvirt-daemon-driver-qemu
+    libvirt-clients linux-perf)
 
 # The machine's own sources of Debian, whatever form they are written in. A proxy and the like are apt's
 # own configuration, which mmdebstrap does not take over by itself.
@@ -31,29 +35,53 @@ extract_root() { # ROOT ARCH
         --skip=check/qemu,output/dev --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
         --aptopt="$1.apt.conf" --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-        --include="$(IFS=,; echo "${image_packages[*]},$(qemu_package "$2")")" \
+        --include="$(packages_of "$2" | paste -sd,)" \
         "$(debian_suite)" "$1" - <<< "$sources"
     rm -f "$1.apt.conf"
 }
 
 debian_suite() { (. /etc/os-release && echo "$VERSION_CODENAME"); }
 
-qemu_package() { # ARCH
+packages_of() { # ARCH
+    printf '%s\n' "${image_packages[@]}"
     case $1 in
-    arm64) echo qemu-system-arm ;;
+    arm64) printf '%s\n' qemu-system-arm "${agent_packages[@]}" ;;
     *) echo qemu-system-x86 ;;
     esac
 }
 
-# What maintainer scripts would have done, had any run.
-finish_root() { # ROOT
+# The users of the daemons, with Debian's ids where it has fixed ones.
+add_users() { # ROOT
     local root=$1
     cp "$root/usr/share/base-passwd/passwd.master" "$root/etc/passwd"
     cp "$root/usr/share/base-passwd/group.master" "$root/etc/group"
-    echo 'kvm:x:999:' >> "$root/etc/group"
+    cat >> "$root/etc/group" <<'GROUPS'
+messagebus:x:101:
+polkitd:x:102:
+libvirt:x:103:
+kvm:x:999:
+libvirt-qemu:x:64055:
+GROUPS
+    cat >> "$root/etc/passwd" <<'USERS'
+messagebus:x:101:101::/nonexistent:/usr/sbin/nologin
+polkitd:x:102:102::/nonexistent:/usr/sbin/nologin
+libvirt-qemu:x:64055:999::/var/lib/libvirt:/usr/sbin/nologin
+USERS
+}
+
+# What maintainer scripts would have done, had any run.
+finish_root() { # ROOT
+    local root=$1 helper=$1/usr/lib/dbus-1.0/dbus-daemon-launch-helper
+    add_users "$root"
+    cp "$root/usr/share/libc-bin/nsswitch.conf" "$root/etc/nsswitch.conf"
+    if [ -e "$helper" ]; then # the bus starts polkitd by it
+        chown 0:101 "$helper"
+        chmod 4754 "$helper"
+    fi
     ln -sf mawk "$root/usr/bin/awk"
-    ln -sfn /run "$root/var/run"
-    ln -sfn /run/lock "$root/var/lock"
+    rm -rf "$root"/var/{run,lock} # directories in Debian's package
+    ln -s /run "$root/var/run"
+    ln -s /run/lock "$root/var/lock"
     ln -sf /proc/self/mounts "$root/etc/mtab"
     echo testbed > "$root/etc/hostname"
     : > "$root/etc/resolv.conf"
@@ -77,5 +105,5 @@ build_image() { # DIRECTORY ARCH
 image() { # ARCH
     need_tools mmdebstrap mke2fs apt-get
     artefact "image-$1" "$(key_of "$here/lib/image.sh" "$here/inside/first" "$(debian_suite)")" \
-        "building the root image for $1 (a minute, downloads 60 MB)" build_image "$1"
+        "building the root image for $1 (1 to 3 minutes, downloads 130 MB)" build_image "$1"
 }
