@@ -16,16 +16,18 @@ stop_qemu() {
 
 # A run's own directory: share (job, status, out), programs, console.log, output.log.
 prepare_run() { # ARCH VARIANT SUITE JOB...: sets run_dir, kernel_dir, image_dir
-    local arch=$1 variant=$2 suite=$3 programs_dir
+    local arch=$1 variant=$2 suite=$3 programs_dir agent_dir
     shift 3
     kernel_dir=$(kernel "$arch" "$variant")
     image_dir=$(image "$arch")
     programs_dir=$(programs "$arch" "$suite")
+    [ "$with_agent" = no ] || agent_dir=$(agent "$arch")
     mkdir -p "$cache/run"
     find "$cache/run" -mindepth 1 -maxdepth 1 -mtime +14 -exec rm -rf {} +
     run_dir=$(mktemp -d "$cache/run/$suite.$(date +%m%d-%H%M%S).XXXX")
     mkdir -p "$run_dir/share/out" "$run_dir/programs"
     cp -a "$programs_dir/." "$kernel_dir/Image" "$run_dir/programs"
+    [ "$with_agent" = no ] || cp -a "$agent_dir/root" "$run_dir/programs/agent"
     [ ! -d "$kernel_dir/selftests" ] || cp -a "$kernel_dir/selftests" "$run_dir/programs"
     [ ! -d "$variant" ] || variant=plain
     printf '%s\0' "$variant" "$@" > "$run_dir/share/job"
