@@ -5,8 +5,10 @@
  * that the host's changes below it meet reads and writes. Each pass reports one line on the
  * console.
  *
- * PERCENT=N on the kernel's command line is how much of the free memory it takes (default 75).
+ * On the kernel's command line, PERCENT=N is how much of the free memory it takes (default 75), and
+ * PASSES=N after how many passes it rests (default: never).
  */
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -93,9 +95,19 @@ take_memory(struct area *area)
     return area->pages != MAP_FAILED && area->generations;
 }
 
+static unsigned long
+passes_to_make(void)
+{
+    const char *text = getenv("PASSES");
+    unsigned long passes = text ? strtoul(text, NULL, 10) : 0;
+
+    return passes != 0 ? passes : ULONG_MAX;
+}
+
 int
 main(void)
 {
+    const unsigned long passes = passes_to_make();
     struct area area = { 0 };
 
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -105,7 +117,7 @@ main(void)
     }
     for (size_t page = 0; page < area.n; page++)
         write_page(&area, page);
-    for (unsigned long pass = 1;; pass++) {
+    for (unsigned long pass = 1; pass <= passes; pass++) {
         for (size_t page = 0; page < area.n; page++) {
             check_page(&area, page);
             if ((page + pass) % REWRITE_ONE_OF == 0)
@@ -113,4 +125,6 @@ main(void)
         }
         printf("memcheck: pass %lu pages %zu errors %lu\n", pass, area.n, area.errors);
     }
+    for (;;)
+        pause();
 }
