@@ -36,9 +36,9 @@ typedef struct {
  * counted. Each figure has its own age, so they are taken anew until no RAM came meanwhile. */
 SampledFigures sampled_settle(const Fixture *fixture, const char *path);
 /* Waits until the RAM that came since then is `least` bytes or more, in blocks that are one sample
- * each and are not idle any more. */
+ * each and are not idle any more. Up to `strangers` samples more may have come. */
 void sampled_wait_fresh(const Fixture *fixture, const char *path, const SampledFigures *since,
-                        guint64 least);
+                        guint64 least, guint64 strangers);
 
 /* SIGHUP with that configuration. */
 void sampled_reload(const Fixture *fixture, const char *configuration);

@@ -43,7 +43,7 @@ test_samples_become_verdicts(void **state)
     before = sampled_settle(fixture, path);
 
     sampled_read_ram(domain, 1, SAMPLED_GUEST_MIB);
-    sampled_wait_fresh(fixture, path, &before, 20 * BLOCK);
+    sampled_wait_fresh(fixture, path, &before, 20 * BLOCK, 0);
     assert_int_equal(sum_of_verdicts(fixture, path), sampled_number(fixture, path, "RamBytes"));
     assert_int_equal(sampled_number(fixture, path, "LostSamples"), 0);
     assert_int_equal(sampled_number(fixture, path, "WindowSeconds"), 1);
