@@ -48,10 +48,10 @@
 #define HUNDREDTH    100
 #define RATION_FIRST 6
 
-/* In a guest where little is dense, a single mistake is more than a hundredth of it. So there is no
- * verdict of sparse before so many dense blocks were seen, or none was belied for so many windows
- * in which the guest did something. */
-#define DENSE_TO_START 50
+/* In a guest with fewer dense blocks than this a single mistake is more than a hundredth of them.
+ * So there is no verdict of sparse before they were seen, or before none was belied for so many
+ * windows in which the guest did something. */
+#define DENSE_TO_START 100
 #define QUIET_TO_START 24
 
 /* A block looks dense when it is estimated to use a quarter of its sub-pages, from no fewer seen

@@ -130,7 +130,7 @@ block_at(const FolioAnalysis *analysis, guint64 address)
     return &g_array_index(analysis->blocks, FolioAnalysisBlock, i);
 }
 
-/* Six dense blocks in ten windows make the guest known. */
+/* Twelve dense blocks in ten windows make the guest known. */
 static void
 test_verdicts(void **state)
 {
@@ -141,29 +141,29 @@ test_verdicts(void **state)
     const FolioAnalysisBlock *block;
 
     recording_begin(&recording, TRUE, TRUE);
-    recording.dense_blocks = 6;
+    recording.dense_blocks = 12;
     record_rounds(&recording, 20000);
     record_access(&recording, LONELY);
     file = recording_end(&recording);
     analysis = analyze(file, 0, &error);
     assert_no_error(error);
-    assert_int_equal(analysis->records, 160001);
-    assert_int_equal(analysis->samples, 140001);
-    assert_int_equal(analysis->operations[FOLIO_OPERATION_LOAD], 140001);
+    assert_int_equal(analysis->records, 280001);
+    assert_int_equal(analysis->samples, 260001);
+    assert_int_equal(analysis->operations[FOLIO_OPERATION_LOAD], 260001);
     assert_int_equal(analysis->operations[FOLIO_OPERATION_BRANCH], 20000);
     assert_int_equal(analysis->cpus, CPUS);
     assert_int_equal(analysis->threads, 0);
     assert_int_equal(analysis->garbage + analysis->cut + analysis->backward, 0);
     assert_true(analysis->nanoseconds);
     assert_int_equal(analysis->first_time, FIRST_TICK * 10);
-    assert_int_equal(analysis->last_time, FIRST_TICK * 10 + 160000 * 1000);
+    assert_int_equal(analysis->last_time, FIRST_TICK * 10 + 280000 * 1000);
     assert_int_equal(analysis->windows, 10);
-    assert_int_equal(analysis->window, 16000000);
+    assert_int_equal(analysis->window, 28000000);
     assert_true(analysis->confirmed);
     assert_false(analysis->unknown);
     assert_int_equal(analysis->tail_samples, 0);
 
-    assert_int_equal(analysis->blocks->len, 8);
+    assert_int_equal(analysis->blocks->len, 14);
     block = block_at(analysis, SPARSE);
     assert_int_equal(block->samples, 20000);
     assert_int_equal(block->sub_pages, 2);

@@ -5,7 +5,7 @@
 #include "heat/estimate.h"
 
 /* Before there is a verdict of sparse: windows, or dense blocks summed over them. */
-enum { QUIET_TO_START = 24, DENSE_TO_START = 50 };
+enum { QUIET_TO_START = 24, DENSE_TO_START = 100 };
 
 /* A block watched for long, whose few sub-pages were all seen before, in every epoch. */
 static FolioHeatEvidence
@@ -304,6 +304,7 @@ test_surprise(void **state)
 {
     FolioOutcomes outcomes = dense_guest();
 
+    folio_outcomes_fade(&outcomes);
     surprise(&outcomes, 50);
     assert_int_equal(judge(outcomes, settled(50)), FOLIO_VERDICT_UNDECIDED);
     assert_int_equal(judge(outcomes, settled(28)), FOLIO_VERDICT_UNDECIDED);
@@ -439,7 +440,8 @@ static void
 test_ration(void **state)
 {
     FolioHeatEvidence blocks[MANY];
-    FolioOutcomes outcomes = quiet_guest(), among_dense = { .dense = 1000, .shown = DENSE_TO_START };
+    FolioOutcomes outcomes = quiet_guest(),
+                  among_dense = { .dense = 1000, .shown = DENSE_TO_START };
 
     fill(blocks, MANY, 20);
     assert_int_equal(count_sparse(&outcomes, blocks, MANY), 6);
