@@ -11,11 +11,8 @@
 #define MAIN_FILE   "foliod.conf"
 #define DROP_IN_DIR "foliod.conf.d"
 
-static const char *const mode_tokens[] = {
-    [FOLIO_MODE_OFF] = "off",
-    [FOLIO_MODE_OBSERVE] = "observe",
-    NULL,
-};
+/* Those of this version; modes that act are refused in words of their own. */
+static const char *const mode_tokens[] = { "off", "observe", NULL };
 
 static const char *const scan_tokens[] = {
     [FOLIO_SCAN_AUTO] = "auto",
@@ -38,9 +35,6 @@ static const char *const sample_by_tokens[] = {
     [FOLIO_SAMPLE_BY_HOST] = "host",
     NULL,
 };
-
-/* Modes of versions that act; here they are refused in words of their own. */
-static const char *const acting_modes[] = { "split", "collapse", "adaptive", NULL };
 
 FolioConfig *
 folio_config_copy(const FolioConfig *config)
@@ -66,12 +60,6 @@ folio_config_free(FolioConfig *config)
     g_free(config);
 }
 
-const char *
-folio_mode_token(FolioMode mode)
-{
-    return mode_tokens[mode];
-}
-
 /* The place of word in tokens, or -1. */
 static int
 find_token(const char *const *tokens, const char *word)
@@ -81,17 +69,6 @@ find_token(const char *const *tokens, const char *word)
             return i;
     }
     return -1;
-}
-
-gboolean
-folio_mode_from_token(const char *token, FolioMode *mode)
-{
-    int found = find_token(mode_tokens, token);
-
-    if (found < 0)
-        return FALSE;
-    *mode = (FolioMode) found;
-    return TRUE;
 }
 
 /* The keys. Each setter returns NULL, or what is wrong with the value. */
@@ -165,11 +142,14 @@ set_run_directory(FolioConfig *config, const char *value)
 static char *
 set_mode(FolioConfig *config, const char *value)
 {
-    if (folio_mode_from_token(value, &config->mode))
-        return NULL;
-    if (g_strv_contains(acting_modes, value))
+    FolioMode mode;
+
+    if (!folio_mode_parse(value, &mode, NULL))
+        return not_allowed(value, mode_tokens);
+    if (!g_strv_contains(mode_tokens, value))
         return g_strdup_printf("\"%s\": this version measures only (off, observe)", value);
-    return not_allowed(value, mode_tokens);
+    config->mode = mode;
+    return NULL;
 }
 
 static char *

@@ -7,13 +7,9 @@
 
 #include "base/reason.h"
 #include "memory/guest-ram.h"
+#include "mode.h"
 
 #include <glib.h>
-
-typedef enum {
-    FOLIO_MODE_OFF,     /* the guest is not looked at */
-    FOLIO_MODE_OBSERVE, /* measured and reported, never changed */
-} FolioMode;
 
 typedef enum {
     FOLIO_SOURCE_AUTO, /* SPE where there is a unit, else none */
@@ -76,7 +72,3 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioConfig, folio_config_free)
 char *folio_config_dup_run_directory(const FolioConfig *config, const char *uri);
 
 gboolean folio_sampling_config_equal(const FolioSamplingConfig *a, const FolioSamplingConfig *b);
-
-const char *folio_mode_token(FolioMode mode);
-
-gboolean folio_mode_from_token(const char *token, FolioMode *mode);

@@ -120,7 +120,7 @@ get_remedy(FolioCall *call)
 static GVariant *
 get_mode(FolioCall *call)
 {
-    return g_variant_new_string(folio_mode_token(folio_guest_get_mode(call->guest)));
+    return g_variant_new_string(folio_mode_to_string(folio_guest_get_mode(call->guest)));
 }
 
 static GVariant *

@@ -555,19 +555,6 @@ test_run_directory(void **state)
     assert_string_equal(expected, "/own");
 }
 
-static void
-test_mode_tokens(void **state)
-{
-    FolioMode mode = FOLIO_MODE_OBSERVE;
-
-    assert_true(folio_mode_from_token("off", &mode));
-    assert_int_equal(mode, FOLIO_MODE_OFF);
-    assert_string_equal(folio_mode_token(FOLIO_MODE_OBSERVE), "observe");
-    assert_false(folio_mode_from_token("split", &mode));
-    assert_false(folio_mode_from_token("", &mode));
-    assert_int_equal(mode, FOLIO_MODE_OFF);
-}
-
 #define config_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -591,7 +578,6 @@ main(void)
         config_test(test_who_may_write),
         config_test(test_unreadable),
         config_test(test_run_directory),
-        cmocka_unit_test(test_mode_tokens),
     };
 
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);
