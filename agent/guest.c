@@ -54,30 +54,6 @@ static guint signals[N_SIGNALS];
 
 static void start_look(FolioGuest *guest);
 
-FolioGuestSettings *
-folio_guest_settings_copy(const FolioGuestSettings *settings)
-{
-    FolioGuestSettings *copy = g_new0(FolioGuestSettings, 1);
-
-    copy->proc_root = g_strdup(settings->proc_root);
-    copy->sys_root = g_strdup(settings->sys_root);
-    copy->run_dir = g_strdup(settings->run_dir);
-    copy->mode = settings->mode;
-    copy->scan = settings->scan;
-    copy->sampling = g_object_ref(settings->sampling);
-    return copy;
-}
-
-void
-folio_guest_settings_free(FolioGuestSettings *settings)
-{
-    g_free(settings->proc_root);
-    g_free(settings->sys_root);
-    g_free(settings->run_dir);
-    g_clear_object(&settings->sampling);
-    g_free(settings);
-}
-
 /* Nobody samples its accesses: then it is at least said what huge pages map. */
 static gboolean
 lacks_evidence(FolioGuest *guest)

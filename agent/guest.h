@@ -4,24 +4,9 @@
 
 #include "config.h"
 #include "guest-judge.h"
+#include "guest-settings.h"
 #include "host/doctor.h"
-#include "sampling.h"
 #include "virt/connection.h"
-
-/* What a guest is told by its manager, the same for all guests of a host. */
-typedef struct {
-    char *proc_root; /* "/proc" */
-    char *sys_root;  /* "/sys" */
-    char *run_dir;   /* where libvirt keeps NAME.pid */
-    FolioMode mode;
-    FolioScan scan;
-    FolioSampling *sampling; /* referenced */
-} FolioGuestSettings;
-
-FolioGuestSettings *folio_guest_settings_copy(const FolioGuestSettings *settings);
-void folio_guest_settings_free(FolioGuestSettings *settings);
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioGuestSettings, folio_guest_settings_free)
 
 #define FOLIO_TYPE_GUEST (folio_guest_get_type())
 G_DECLARE_FINAL_TYPE(FolioGuest, folio_guest, FOLIO, GUEST, GObject)

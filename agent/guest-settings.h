@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a guest is told by its manager. */
+#pragma once
+
+#include "config.h"
+#include "sampling.h"
+
+/* The same for all guests of a host. */
+typedef struct {
+    char *proc_root; /* "/proc" */
+    char *sys_root;  /* "/sys" */
+    char *run_dir;   /* where libvirt keeps NAME.pid */
+    FolioMode mode;
+    FolioScan scan;
+    FolioSampling *sampling; /* referenced */
+} FolioGuestSettings;
+
+FolioGuestSettings *folio_guest_settings_copy(const FolioGuestSettings *settings);
+void folio_guest_settings_free(FolioGuestSettings *settings);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioGuestSettings, folio_guest_settings_free)
