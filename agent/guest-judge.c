@@ -91,6 +91,17 @@ folio_guest_judge(const FolioLook *look, FolioMode mode, gboolean suspended,
     standing = judge_sampling(look, sampling);
     if (standing.reason == FOLIO_REASON_MODE_OBSERVE && look->ram->reason != FOLIO_REASON_NONE)
         standing.reason = FOLIO_REASON_PARTLY;
+    if (standing.reason == FOLIO_REASON_MODE_OBSERVE && mode != FOLIO_MODE_OBSERVE)
+        standing.reason = FOLIO_REASON_NO_ACTUATOR;
+    return standing;
+}
+
+FolioStanding
+folio_guest_judge_paused(FolioStanding standing)
+{
+    if (standing.state == FOLIO_GUEST_LOCATED || standing.state == FOLIO_GUEST_SAMPLING ||
+        standing.state == FOLIO_GUEST_DECIDING)
+        return (FolioStanding){ FOLIO_GUEST_PAUSED, FOLIO_REASON_PAUSED };
     return standing;
 }
 
@@ -105,8 +116,8 @@ folio_guest_coverage(const FolioSamplingFigures *sampling)
 const char *
 folio_guest_state_token(FolioGuestState state)
 {
-    static const char *const tokens[] = { "discovered", "located",    "sampling",
-                                          "deciding",   "ineligible", "leaving" };
+    static const char *const tokens[] = { "discovered", "located", "sampling", "deciding",
+                                          "ineligible", "leaving", "paused" };
 
     return tokens[state];
 }

@@ -13,6 +13,7 @@ typedef enum {
     FOLIO_GUEST_DECIDING,   /* they are, and there are verdicts on blocks */
     FOLIO_GUEST_INELIGIBLE, /* known, and cannot be served: see the reason */
     FOLIO_GUEST_LEAVING,    /* its process has ended; libvirt has not said so yet */
+    FOLIO_GUEST_PAUSED,     /* could be served, and foliod is paused */
 } FolioGuestState;
 
 typedef struct {
@@ -24,6 +25,9 @@ typedef struct {
  * located: the blocks that cannot say so by their own reasons. */
 FolioStanding folio_guest_judge(const FolioLook *look, FolioMode mode, gboolean suspended,
                                 const FolioSamplingFigures *sampling);
+
+/* While foliod is paused: a guest that could be served is held, any other stands as it does. */
+FolioStanding folio_guest_judge_paused(FolioStanding standing);
 
 /* Of what sampling saw: "guest" when some of it is known to be of guest code, "host-only" when
  * none is, "none" when there is nothing. */

@@ -11,6 +11,7 @@ folio_guest_settings_copy(const FolioGuestSettings *settings)
     copy->sys_root = g_strdup(settings->sys_root);
     copy->run_dir = g_strdup(settings->run_dir);
     copy->mode = settings->mode;
+    copy->paused = settings->paused;
     copy->scan = settings->scan;
     copy->sampling = g_object_ref(settings->sampling);
     return copy;

@@ -11,6 +11,7 @@ typedef struct {
     char *sys_root;  /* "/sys" */
     char *run_dir;   /* where libvirt keeps NAME.pid */
     FolioMode mode;
+    gboolean paused; /* nothing is sampled or changed */
     FolioScan scan;
     FolioSampling *sampling; /* referenced */
 } FolioGuestSettings;

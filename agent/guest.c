@@ -26,6 +26,8 @@ struct _FolioGuest {
 
     FolioDomain *domain;
     FolioGuestSettings *settings;
+    gboolean has_admin_mode;
+    FolioMode admin_mode; /* an administrator's word, before all others */
     FolioGuestSampling *sampling;
     FolioLook *look; /* what is known; NULL before the first look and after the process ended */
     FolioGuestState state;
@@ -48,7 +50,7 @@ struct _FolioGuest {
 
 G_DEFINE_FINAL_TYPE(FolioGuest, folio_guest, G_TYPE_OBJECT)
 
-enum { SIGNAL_OUTDATED, N_SIGNALS };
+enum { SIGNAL_OUTDATED, SIGNAL_CHANGED, N_SIGNALS };
 
 static guint signals[N_SIGNALS];
 
@@ -106,14 +108,15 @@ update_sampling(FolioGuest *guest)
 {
     const FolioSamplingFigures none = { .state = FOLIO_SAMPLING_OFF };
     FolioLook *look = guest->look;
-    gboolean served =
-        folio_guest_judge(look, guest->settings->mode, FALSE, &none).state == FOLIO_GUEST_LOCATED;
+    gboolean served = folio_guest_judge(look, folio_guest_get_mode(guest), FALSE, &none).state ==
+                      FOLIO_GUEST_LOCATED;
 
     if (guest->sampling == NULL) /* stopped */
         return;
     folio_guest_sampling_follow(guest->sampling, served ? look->process : NULL,
                                 served ? look->ram : NULL);
-    folio_guest_sampling_pause(guest->sampling, guest->domain->suspended);
+    folio_guest_sampling_pause(guest->sampling,
+                               guest->domain->suspended || guest->settings->paused);
 }
 
 static void
@@ -125,12 +128,15 @@ update_state(FolioGuest *guest)
 
     update_sampling(guest);
     folio_guest_sampling_get(guest->sampling, &sampling);
-    standing =
-        folio_guest_judge(guest->look, guest->settings->mode, guest->domain->suspended, &sampling);
+    standing = folio_guest_judge(guest->look, folio_guest_get_mode(guest), guest->domain->suspended,
+                                 &sampling);
+    if (guest->settings->paused)
+        standing = folio_guest_judge_paused(standing);
     if (guest->ended)
         standing = (FolioStanding){ FOLIO_GUEST_LEAVING, FOLIO_REASON_PROCESS_GONE };
     detail = describe_reason(guest, standing.reason, &sampling);
     set_state(guest, standing.state, standing.reason, detail);
+    g_signal_emit(guest, signals[SIGNAL_CHANGED], 0);
 }
 
 static void
@@ -250,7 +256,7 @@ on_look_done(GObject *source, GAsyncResult *result, gpointer user_data)
     gboolean same_run = request->domain->id == guest->domain->id;
 
     guest->looking = FALSE;
-    if (same_run && !guest->stopped && guest->settings->mode != FOLIO_MODE_OFF)
+    if (same_run && !guest->stopped && folio_guest_get_mode(guest) != FOLIO_MODE_OFF)
         take_look(guest, g_steal_pointer(&look));
     if (guest->look_again)
         start_look(guest);
@@ -265,7 +271,7 @@ start_look(FolioGuest *guest)
     FolioLookRequest *request = NULL;
 
     g_clear_handle_id(&guest->retry_source, g_source_remove);
-    if (guest->stopped || guest->settings->mode == FOLIO_MODE_OFF)
+    if (guest->stopped || folio_guest_get_mode(guest) == FOLIO_MODE_OFF)
         return;
     guest->look_again = guest->looking || guest->measuring;
     if (guest->look_again)
@@ -321,15 +327,30 @@ folio_guest_update(FolioGuest *guest, const FolioDomain *domain)
     start_look(guest);
 }
 
+/* The mode may be another now, or the settings. */
+static void
+heed_mode(FolioGuest *guest)
+{
+    if (folio_guest_get_mode(guest) == FOLIO_MODE_OFF)
+        forget_look(guest);
+    update_state(guest);
+    start_look(guest);
+}
+
 void
 folio_guest_configure(FolioGuest *guest, const FolioGuestSettings *settings)
 {
     folio_guest_settings_free(guest->settings);
     guest->settings = folio_guest_settings_copy(settings);
-    if (settings->mode == FOLIO_MODE_OFF)
-        forget_look(guest);
-    update_state(guest);
-    start_look(guest);
+    heed_mode(guest);
+}
+
+void
+folio_guest_set_admin_mode(FolioGuest *guest, const FolioMode *mode)
+{
+    guest->has_admin_mode = mode != NULL;
+    guest->admin_mode = mode != NULL ? *mode : FOLIO_MODE_OBSERVE;
+    heed_mode(guest);
 }
 
 /* Measuring */
@@ -450,7 +471,7 @@ folio_guest_get_reason_text(FolioGuest *guest)
 FolioMode
 folio_guest_get_mode(FolioGuest *guest)
 {
-    return guest->settings->mode;
+    return guest->has_admin_mode ? guest->admin_mode : guest->settings->mode;
 }
 
 gboolean
@@ -552,6 +573,8 @@ folio_guest_class_init(FolioGuestClass *klass)
     G_OBJECT_CLASS(klass)->finalize = folio_guest_finalize;
     signals[SIGNAL_OUTDATED] = g_signal_new("outdated", FOLIO_TYPE_GUEST, G_SIGNAL_RUN_LAST, 0,
                                             NULL, NULL, NULL, G_TYPE_NONE, 0);
+    signals[SIGNAL_CHANGED] = g_signal_new("changed", FOLIO_TYPE_GUEST, G_SIGNAL_RUN_LAST, 0, NULL,
+                                           NULL, NULL, G_TYPE_NONE, 0);
 }
 
 static void

@@ -11,8 +11,10 @@
 #define FOLIO_TYPE_GUEST (folio_guest_get_type())
 G_DECLARE_FINAL_TYPE(FolioGuest, folio_guest, FOLIO, GUEST, GObject)
 
-/* Signal "outdated" (): the process contradicts what libvirt said of the domain, which should be
- * asked again. */
+/* Signals:
+ *  "outdated" ()  the process contradicts what libvirt said of the domain, which should be asked
+ *                 again
+ *  "changed" ()   its state, mode or heat may be another now */
 
 /* The guest of that domain; it is looked at as soon as the main loop runs. Copies both. */
 FolioGuest *folio_guest_new(const FolioDomain *domain, const FolioGuestSettings *settings);
@@ -21,6 +23,9 @@ FolioGuest *folio_guest_new(const FolioDomain *domain, const FolioGuestSettings 
  * that may have changed, and at all when it was not located. */
 void folio_guest_update(FolioGuest *guest, const FolioDomain *domain);
 void folio_guest_configure(FolioGuest *guest, const FolioGuestSettings *settings);
+
+/* An administrator's word on the mode, which comes before all others; NULL: there is none. */
+void folio_guest_set_admin_mode(FolioGuest *guest, const FolioMode *mode);
 
 /* The guest does not run any more: timers stop, results of tasks under way are dropped. */
 void folio_guest_stop(FolioGuest *guest);
@@ -33,6 +38,7 @@ FolioGuestState folio_guest_get_state(FolioGuest *guest);
 FolioReason folio_guest_get_reason(FolioGuest *guest);
 /* The reason's text, with what was seen behind a colon where that says more. */
 const char *folio_guest_get_reason_text(FolioGuest *guest);
+/* The one in force. */
 FolioMode folio_guest_get_mode(FolioGuest *guest);
 gboolean folio_guest_get_suspended(FolioGuest *guest);
 /* The RAM as last measured; NULL while it is not known. Valid until the main loop runs again. */

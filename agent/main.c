@@ -24,6 +24,7 @@ static char *opt_connect;
 static char *opt_run_dir;
 static char *opt_vendor_dir;
 static char *opt_conf_dir;
+static char *opt_state_dir;
 static char *opt_proc_root;
 static char *opt_sys_root;
 static gboolean opt_debug;
@@ -38,6 +39,8 @@ static const GOptionEntry options[] = {
       "The vendor's configuration [" FOLIO_VENDOR_DIR "]", "DIR" },
     { "conf-dir", 0, 0, G_OPTION_ARG_FILENAME, &opt_conf_dir,
       "The administrator's configuration [" FOLIO_CONF_DIR "]", "DIR" },
+    { "state-dir", 0, 0, G_OPTION_ARG_FILENAME, &opt_state_dir,
+      "Keep what administrators set in DIR [$RUNTIME_DIRECTORY, /run/foliod]", "DIR" },
     { "proc-root", 0, 0, G_OPTION_ARG_FILENAME, &opt_proc_root, "Read DIR in place of /proc",
       "DIR" },
     { "sys-root", 0, 0, G_OPTION_ARG_FILENAME, &opt_sys_root, "Read DIR in place of /sys", "DIR" },
@@ -170,6 +173,14 @@ or_default(const char *value, const char *fallback)
     return value != NULL ? value : fallback;
 }
 
+/* systemd names the directories of RuntimeDirectory=, with colons between (systemd.exec(5)); here
+ * it is one. */
+static const char *
+own_run_directory(void)
+{
+    return or_default(g_getenv("RUNTIME_DIRECTORY"), "/run/foliod");
+}
+
 static FolioManager *
 manager_from_options(void)
 {
@@ -178,6 +189,7 @@ manager_from_options(void)
         .run_dir = opt_run_dir,
         .vendor_dir = or_default(opt_vendor_dir, FOLIO_VENDOR_DIR),
         .conf_dir = or_default(opt_conf_dir, FOLIO_CONF_DIR),
+        .state_dir = or_default(opt_state_dir, own_run_directory()),
         .proc_root = or_default(opt_proc_root, "/proc"),
         .sys_root = or_default(opt_sys_root, "/sys"),
     };

@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "examination.h"
+#include "guest-list.h"
+#include "run-state.h"
 
 /* Anybody may ask the doctor, and each examination reads some dozen files: so many at a time, that
  * they cannot take all threads of GTask's pool (10) from libvirt and the guests. */
@@ -22,6 +24,8 @@ struct _FolioManager {
 
     FolioConfig *config;
     char **config_errors;
+    FolioRunState *run_state;
+    FolioActuators *actuators;
     FolioSampling *sampling;
     FolioGuestSettings *settings;
     FolioConnection *connection;
@@ -36,9 +40,24 @@ struct _FolioManager {
 
 G_DEFINE_FINAL_TYPE(FolioManager, folio_manager, G_TYPE_OBJECT)
 
-enum { SIGNAL_READY, SIGNAL_RELOADING, SIGNAL_CONNECTION, N_SIGNALS };
+enum {
+    SIGNAL_READY,
+    SIGNAL_RELOADING,
+    SIGNAL_CONNECTION,
+    SIGNAL_CHANGED,
+    SIGNAL_GUEST_ADDED,
+    SIGNAL_GUEST_REMOVED,
+    SIGNAL_GUEST_CHANGED,
+    N_SIGNALS
+};
 
 static guint signals[N_SIGNALS];
+
+static void
+tell_changed(FolioManager *manager)
+{
+    g_signal_emit(manager, signals[SIGNAL_CHANGED], 0);
+}
 
 /* Configuration */
 
@@ -83,6 +102,7 @@ settings_from_config(FolioManager *manager, const FolioConfig *config)
     if (settings->run_dir == NULL)
         settings->run_dir = folio_config_dup_run_directory(config, wanted_uri(manager, config));
     settings->mode = config->mode;
+    settings->paused = folio_run_state_get_paused(manager->run_state);
     settings->scan = config->scan;
     settings->sampling = g_object_ref(manager->sampling);
     return settings;
@@ -98,6 +118,13 @@ remove_guest(FolioManager *manager, FolioGuest *guest)
     g_hash_table_remove(manager->guests, folio_guest_get_uuid(held));
     g_signal_handlers_disconnect_by_data(held, manager);
     folio_guest_stop(held);
+    g_signal_emit(manager, signals[SIGNAL_GUEST_REMOVED], 0, held);
+}
+
+static void
+on_guest_changed(FolioGuest *guest, FolioManager *manager)
+{
+    g_signal_emit(manager, signals[SIGNAL_GUEST_CHANGED], 0, guest);
 }
 
 static void
@@ -110,14 +137,19 @@ static void
 on_domain(FolioConnection *connection, const FolioDomain *domain, FolioManager *manager)
 {
     FolioGuest *guest = g_hash_table_lookup(manager->guests, domain->uuid);
+    FolioMode mode;
 
     if (guest != NULL) {
         folio_guest_update(guest, domain);
         return;
     }
     guest = folio_guest_new(domain, manager->settings);
+    if (folio_run_state_get_mode(manager->run_state, domain->uuid, &mode))
+        folio_guest_set_admin_mode(guest, &mode);
     g_signal_connect(guest, "outdated", G_CALLBACK(on_guest_outdated), manager);
+    g_signal_connect(guest, "changed", G_CALLBACK(on_guest_changed), manager);
     g_hash_table_insert(manager->guests, g_strdup(domain->uuid), guest);
+    g_signal_emit(manager, signals[SIGNAL_GUEST_ADDED], 0, guest);
 }
 
 static void
@@ -162,6 +194,7 @@ static void
 on_connection_state(FolioConnection *connection, FolioManager *manager)
 {
     g_signal_emit(manager, signals[SIGNAL_CONNECTION], 0);
+    tell_changed(manager);
     if (!folio_connection_is_connected(connection) &&
         *folio_connection_get_error(connection) != '\0')
         on_libvirt_answered(manager);
@@ -200,13 +233,23 @@ drop_guests(FolioManager *manager)
 
 /* Reload */
 
+/* The guests are told what holds now. */
+static void
+apply_settings(FolioManager *manager)
+{
+    GHashTableIter iter;
+    gpointer guest;
+
+    g_hash_table_iter_init(&iter, manager->guests);
+    while (g_hash_table_iter_next(&iter, NULL, &guest))
+        folio_guest_configure(guest, manager->settings);
+}
+
 static void
 apply_config(FolioManager *manager, FolioConfig *config)
 {
     g_autoptr(FolioConfig) old = manager->config;
     const char *uri = wanted_uri(manager, config);
-    GHashTableIter iter;
-    gpointer guest;
 
     manager->config = config;
     g_clear_pointer(&manager->settings, folio_guest_settings_free);
@@ -218,9 +261,7 @@ apply_config(FolioManager *manager, FolioConfig *config)
         drop_guests(manager);
         connect_to(manager, uri);
     }
-    g_hash_table_iter_init(&iter, manager->guests);
-    while (g_hash_table_iter_next(&iter, NULL, &guest))
-        folio_guest_configure(guest, manager->settings);
+    apply_settings(manager);
 }
 
 static gboolean
@@ -250,7 +291,52 @@ folio_manager_reload(FolioManager *manager, GError **error)
     g_signal_emit(manager, signals[SIGNAL_RELOADING], 0, TRUE);
     reloaded = reload(manager, error);
     g_signal_emit(manager, signals[SIGNAL_RELOADING], 0, FALSE);
+    tell_changed(manager);
     return reloaded;
+}
+
+/* What an administrator sets */
+
+gboolean
+folio_manager_set_paused(FolioManager *manager, gboolean paused, GError **error)
+{
+    if (!folio_run_state_set_paused(manager->run_state, paused, error))
+        return FALSE;
+    if (manager->settings->paused != paused)
+        folio_log(G_LOG_LEVEL_MESSAGE, FOLIO_MESSAGE_PAUSE, NULL, NULL, "%s",
+                  paused ? "paused: nothing is sampled or changed" : "goes on after a pause");
+    manager->settings->paused = paused;
+    apply_settings(manager);
+    tell_changed(manager);
+    return TRUE;
+}
+
+gboolean
+folio_manager_get_paused(FolioManager *manager)
+{
+    return manager->settings->paused;
+}
+
+gboolean
+folio_manager_set_admin_mode(FolioManager *manager, FolioGuest *guest, const FolioMode *mode,
+                             GError **error)
+{
+    const char *name = folio_guest_get_name(guest);
+    const char *uuid = folio_guest_get_uuid(guest);
+
+    if (!folio_run_state_set_mode(manager->run_state, uuid, mode, error))
+        return FALSE;
+    folio_log(G_LOG_LEVEL_MESSAGE, FOLIO_MESSAGE_MODE, name, uuid,
+              "%s: mode set by an administrator: %s", name,
+              mode != NULL ? folio_mode_to_string(*mode) : "none any more");
+    folio_guest_set_admin_mode(guest, mode);
+    return TRUE;
+}
+
+const FolioActuators *
+folio_manager_get_actuators(FolioManager *manager)
+{
+    return manager->actuators;
 }
 
 /* Features and doctor */
@@ -273,6 +359,7 @@ on_probed(GObject *source, GAsyncResult *result, gpointer user_data)
     g_strfreev(manager->features);
     manager->features = folio_features_list(features);
     manager->probed = TRUE;
+    tell_changed(manager);
     become_ready(manager);
 }
 
@@ -344,29 +431,10 @@ folio_manager_doctor_finish(FolioManager *manager, GAsyncResult *result, GError 
 
 /* What is known */
 
-static int
-compare_guests(gconstpointer a, gconstpointer b)
-{
-    FolioGuest *guest_a = *(FolioGuest *const *) a;
-    FolioGuest *guest_b = *(FolioGuest *const *) b;
-    int by_name = g_strcmp0(folio_guest_get_name(guest_a), folio_guest_get_name(guest_b));
-
-    return by_name != 0 ? by_name
-                        : g_strcmp0(folio_guest_get_uuid(guest_a), folio_guest_get_uuid(guest_b));
-}
-
 GPtrArray *
 folio_manager_list_guests(FolioManager *manager)
 {
-    GPtrArray *list = g_ptr_array_new_with_free_func(g_object_unref);
-    GHashTableIter iter;
-    gpointer guest;
-
-    g_hash_table_iter_init(&iter, manager->guests);
-    while (g_hash_table_iter_next(&iter, NULL, &guest))
-        g_ptr_array_add(list, g_object_ref(guest));
-    g_ptr_array_sort(list, compare_guests);
-    return list;
+    return folio_guest_list_sorted(manager->guests);
 }
 
 FolioGuest *
@@ -378,15 +446,7 @@ folio_manager_find_uuid(FolioManager *manager, const char *uuid)
 FolioGuest *
 folio_manager_find_name(FolioManager *manager, const char *name)
 {
-    GHashTableIter iter;
-    gpointer guest;
-
-    g_hash_table_iter_init(&iter, manager->guests);
-    while (g_hash_table_iter_next(&iter, NULL, &guest)) {
-        if (g_str_equal(folio_guest_get_name(guest), name))
-            return guest;
-    }
-    return NULL;
+    return folio_guest_list_find_name(manager->guests, name);
 }
 
 const char *const *
@@ -445,7 +505,10 @@ folio_manager_new(const FolioManagerOptions *options)
     manager->proc_root = g_strdup(options->proc_root);
     manager->sys_root = g_strdup(options->sys_root);
 
+    manager->run_state = folio_run_state_load(options->state_dir);
+    manager->actuators = folio_actuators_new();
     manager->sampling = folio_sampling_new(manager->proc_root, manager->sys_root);
+    g_signal_connect_swapped(manager->sampling, "changed", G_CALLBACK(tell_changed), manager);
     manager->config = load_config(manager);
     for (char **text = manager->config_errors; *text != NULL; text++)
         folio_log(G_LOG_LEVEL_WARNING, FOLIO_MESSAGE_BAD_CONFIG, NULL, NULL,
@@ -483,7 +546,10 @@ folio_manager_finalize(GObject *object)
     g_hash_table_unref(manager->guests);
     g_clear_pointer(&manager->config, folio_config_free);
     g_clear_pointer(&manager->settings, folio_guest_settings_free);
+    g_signal_handlers_disconnect_by_data(manager->sampling, manager);
     g_clear_object(&manager->sampling);
+    g_clear_pointer(&manager->run_state, folio_run_state_free);
+    g_clear_pointer(&manager->actuators, folio_actuators_free);
     g_strfreev(manager->config_errors);
     g_strfreev(manager->features);
     g_free(manager->connect_override);
@@ -495,16 +561,28 @@ folio_manager_finalize(GObject *object)
     G_OBJECT_CLASS(folio_manager_parent_class)->finalize(object);
 }
 
+/* argument G_TYPE_NONE: it has none. */
+static guint
+add_signal(const char *name, GType argument)
+{
+    if (argument == G_TYPE_NONE)
+        return g_signal_new(name, FOLIO_TYPE_MANAGER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                            G_TYPE_NONE, 0);
+    return g_signal_new(name, FOLIO_TYPE_MANAGER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                        G_TYPE_NONE, 1, argument);
+}
+
 static void
 folio_manager_class_init(FolioManagerClass *klass)
 {
     G_OBJECT_CLASS(klass)->finalize = folio_manager_finalize;
-    signals[SIGNAL_READY] = g_signal_new("ready", FOLIO_TYPE_MANAGER, G_SIGNAL_RUN_LAST, 0, NULL,
-                                         NULL, NULL, G_TYPE_NONE, 0);
-    signals[SIGNAL_RELOADING] = g_signal_new("reloading", FOLIO_TYPE_MANAGER, G_SIGNAL_RUN_LAST, 0,
-                                             NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_BOOLEAN);
-    signals[SIGNAL_CONNECTION] = g_signal_new("connection", FOLIO_TYPE_MANAGER, G_SIGNAL_RUN_LAST,
-                                              0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+    signals[SIGNAL_READY] = add_signal("ready", G_TYPE_NONE);
+    signals[SIGNAL_RELOADING] = add_signal("reloading", G_TYPE_BOOLEAN);
+    signals[SIGNAL_CONNECTION] = add_signal("connection", G_TYPE_NONE);
+    signals[SIGNAL_CHANGED] = add_signal("changed", G_TYPE_NONE);
+    signals[SIGNAL_GUEST_ADDED] = add_signal("guest-added", FOLIO_TYPE_GUEST);
+    signals[SIGNAL_GUEST_REMOVED] = add_signal("guest-removed", FOLIO_TYPE_GUEST);
+    signals[SIGNAL_GUEST_CHANGED] = add_signal("guest-changed", FOLIO_TYPE_GUEST);
 }
 
 static void

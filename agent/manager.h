@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "act/actuator.h"
 #include "config.h"
 #include "guest.h"
 #include "host/features.h"
@@ -12,6 +13,7 @@ typedef struct {
     const char *run_dir;    /* overrides RunDirectory= when not NULL */
     const char *vendor_dir; /* of folio_config_load */
     const char *conf_dir;
+    const char *state_dir; /* foliod's own run directory, of folio_run_state_load */
     const char *proc_root;
     const char *sys_root;
 } FolioManagerOptions;
@@ -23,7 +25,13 @@ G_DECLARE_FINAL_TYPE(FolioManager, folio_manager, FOLIO, MANAGER, GObject)
  *  "ready" ()             once: libvirt's first complete answer, or its first refusal, is in, and
  *                        features are known
  *  "connection" ()        it came up or was lost, or the error is another
- *  "reloading" (gboolean) TRUE before the configuration is read again, FALSE afterwards */
+ *  "reloading" (gboolean) TRUE before the configuration is read again, FALSE afterwards
+ *  "guest-added" (FolioGuest), "guest-removed" (FolioGuest)
+ *                        it runs now; it does not any more
+ *  "guest-changed" (FolioGuest)
+ *                        its own signal "changed"
+ *  "changed" ()          what is known of the host may be another: connection, configuration,
+ * pause, features, source of samples */
 FolioManager *folio_manager_new(const FolioManagerOptions *options);
 
 void folio_manager_start(FolioManager *manager);
@@ -38,6 +46,19 @@ FolioGuest *folio_manager_find_name(FolioManager *manager, const char *name);
 /* Reads the configuration again. All or nothing: with any error the old one stays, and the error
  * (FOLIO_ERROR_INVALID) lists every one. */
 gboolean folio_manager_reload(FolioManager *manager, GError **error);
+
+/* While paused, nothing is sampled, changed or begun, until resumed or until the next boot. FALSE:
+ * it could not be written down, and nothing has changed. */
+gboolean folio_manager_set_paused(FolioManager *manager, gboolean paused, GError **error);
+gboolean folio_manager_get_paused(FolioManager *manager);
+
+/* An administrator's mode of a guest, until it is taken back (NULL) or the next boot; the guest may
+ * end and come again meanwhile. FALSE as above. */
+gboolean folio_manager_set_admin_mode(FolioManager *manager, FolioGuest *guest,
+                                      const FolioMode *mode, GError **error);
+
+/* What can split and collapse; the manager's. */
+const FolioActuators *folio_manager_get_actuators(FolioManager *manager);
 
 /* Errors of the configuration as it was read last, char *, "FILE:LINE: KEY: text". NULL-terminated,
  * owned by the manager. */

@@ -123,6 +123,14 @@ static const struct {
       "mode-observe",
       "it is measured, never changed (mode observe)",
       "" },
+    [FOLIO_REASON_PAUSED] = {
+      "paused",
+      "foliod is paused: nothing is sampled or changed",
+      "Run: folioctl resume." },
+    [FOLIO_REASON_NO_ACTUATOR] = {
+      "no-actuator",
+      "it is measured only: this foliod has no way to split or collapse memory",
+      "" },
     [FOLIO_REASON_NO_SAMPLER] = {
       "no-sampler",
       "its accesses cannot be sampled",

@@ -108,8 +108,9 @@ make_command(const Daemon *daemon, const char *const *options)
         g_build_filename(require_env("FOLIOD_BUILD"), "agent", "foliod", NULL);
     g_autofree char *vendor = g_strdup_printf("--vendor-dir=%s/lib", daemon->directory);
     g_autofree char *conf = g_strdup_printf("--conf-dir=%s", daemon->conf_dir);
+    g_autofree char *state = g_strdup_printf("--state-dir=%s/run", daemon->directory);
 
-    g_strv_builder_add_many(command, program, vendor, conf, "--debug", NULL);
+    g_strv_builder_add_many(command, program, vendor, conf, state, "--debug", NULL);
     for (gsize i = 0; options != NULL && options[i] != NULL; i++)
         g_strv_builder_add(command, options[i]);
     return g_strv_builder_end(command);

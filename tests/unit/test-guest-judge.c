@@ -99,6 +99,39 @@ test_one_good_block_is_enough(void **state)
     found_clear(&found);
 }
 
+/* A guest that is to be acted on says that nothing can, unless something graver is the matter. */
+static void
+test_modes_that_act(void **state)
+{
+    static const FolioMode modes[] = { FOLIO_MODE_SPLIT, FOLIO_MODE_COLLAPSE, FOLIO_MODE_ADAPTIVE };
+    Found found;
+
+    found_init(&found, FOLIO_REASON_NONE, FOLIO_REASON_NONE, FOLIO_REASON_NONE);
+    for (gsize i = 0; i < G_N_ELEMENTS(modes); i++) {
+        assert_standing(&found.look, modes[i], FALSE, FOLIO_GUEST_LOCATED,
+                        FOLIO_REASON_NO_ACTUATOR);
+        assert_standing(&found.look, modes[i], TRUE, FOLIO_GUEST_LOCATED, FOLIO_REASON_SUSPENDED);
+    }
+    found.ram.reason = FOLIO_REASON_MISALIGNED;
+    assert_standing(&found.look, FOLIO_MODE_SPLIT, FALSE, FOLIO_GUEST_LOCATED, FOLIO_REASON_PARTLY);
+    found_clear(&found);
+}
+
+static void
+test_pause_holds_those_that_could_be_served(void **state)
+{
+    for (FolioGuestState s = FOLIO_GUEST_DISCOVERED; s <= FOLIO_GUEST_LEAVING; s++) {
+        const FolioStanding before = { s, FOLIO_REASON_SUSPENDED };
+        const FolioStanding after = folio_guest_judge_paused(before);
+        const gboolean held =
+            s == FOLIO_GUEST_LOCATED || s == FOLIO_GUEST_SAMPLING || s == FOLIO_GUEST_DECIDING;
+
+        assert_int_equal(after.state, held ? FOLIO_GUEST_PAUSED : s);
+        assert_int_equal(after.reason, held ? FOLIO_REASON_PAUSED : FOLIO_REASON_SUSPENDED);
+    }
+    assert_string_equal(folio_guest_state_token(FOLIO_GUEST_PAUSED), "paused");
+}
+
 static void
 assert_sampled(const Found *found, const FolioSamplingFigures *sampling, FolioGuestState state,
                FolioReason reason)
@@ -156,6 +189,8 @@ main(void)
         cmocka_unit_test(test_failed_looks),
         cmocka_unit_test(test_located),
         cmocka_unit_test(test_one_good_block_is_enough),
+        cmocka_unit_test(test_modes_that_act),
+        cmocka_unit_test(test_pause_holds_those_that_could_be_served),
         cmocka_unit_test(test_sampled),
     };
 

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Which actuators there are, and which of them can do what is wanted. */
+#include "act/actuator.h"
+
+#include "base/error.h"
+
+struct _FolioActuators {
+    GPtrArray *list;
+};
+
+static void
+free_actuator(gpointer data)
+{
+    FolioActuator *actuator = data;
+
+    actuator->klass->free(actuator);
+}
+
+const char *
+folio_act_kind_token(FolioActKind kind)
+{
+    static const char *const tokens[] = { "split", "collapse", "restore" };
+
+    return tokens[kind];
+}
+
+FolioActuators *
+folio_actuators_new(void)
+{
+    FolioActuators *actuators = g_new0(FolioActuators, 1);
+
+    actuators->list = g_ptr_array_new_with_free_func(free_actuator);
+    return actuators;
+}
+
+void
+folio_actuators_add(FolioActuators *actuators, FolioActuator *actuator)
+{
+    g_ptr_array_add(actuators->list, actuator);
+}
+
+guint
+folio_actuators_count(const FolioActuators *actuators)
+{
+    return actuators->list->len;
+}
+
+FolioActuator *
+folio_actuators_get(const FolioActuators *actuators, guint index)
+{
+    return actuators->list->pdata[index];
+}
+
+FolioActuator *
+folio_actuators_pick(const FolioActuators *actuators, FolioActKind kind, guint order,
+                     GError **error)
+{
+    g_autoptr(GString) reasons = g_string_new(NULL);
+
+    for (guint i = 0; i < actuators->list->len; i++) {
+        FolioActuator *actuator = actuators->list->pdata[i];
+        g_autofree char *reason = NULL;
+
+        if (actuator->klass->probe(actuator, kind, order, &reason))
+            return actuator;
+        g_string_append_printf(reasons, "%s%s: %s", reasons->len > 0 ? "; " : "",
+                               actuator->klass->name, reason);
+    }
+    if (reasons->len == 0)
+        g_string_append(reasons, "this version of foliod has no way to do it");
+    g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_UNSUPPORTED, "%s to order %u: %s",
+                folio_act_kind_token(kind), order, reasons->str);
+    return NULL;
+}
+
+void
+folio_actuators_free(FolioActuators *actuators)
+{
+    g_ptr_array_unref(actuators->list);
+    g_free(actuators);
+}
