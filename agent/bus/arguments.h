@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Whether arguments of a call make sense. Every error is FOLIO_ERROR_INVALID and begins with the
+ * name that data/org.foliod1.xml gives the argument. Pure. */
+#pragma once
+
+#include "act/actuator.h"
+
+#include <gio/gio.h>
+
+typedef struct {
+    const char *key;
+    const char *type; /* a D-Bus signature */
+} FolioOption;
+
+/* options is an a{sv}: each key is one of the n known, of its type, and there once. */
+gboolean folio_arguments_check_options(GVariant *options, const FolioOption *known, gsize n,
+                                       GError **error);
+
+/* Orders that the kernel can split to (0, 2 to 8: a folio of order 1 has no room for what the
+ * kernel keeps in a folio's second and third page) or collapse to (9). */
+gboolean folio_arguments_check_order(FolioActKind kind, guint order, GError **error);
+
+/* first_block and blocks lie within a guest of n_blocks, and blocks is not 0. */
+gboolean folio_arguments_check_range(guint64 first_block, guint64 blocks, guint64 n_blocks,
+                                     GError **error);

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Jobs: actions on guests that somebody asked for. */
+#include "bus/jobs.h"
+
+#include "base/error.h"
+#include "base/log.h"
+
+#define PROGRESS_USEC (G_USEC_PER_SEC / 10)
+
+struct _FolioJobs {
+    FolioJobChanged changed;
+    gpointer user_data;
+    GHashTable *running; /* uuid -> Job */
+    GHashTable *blocks;  /* uuid -> FolioJobBlocks */
+    guint last_id;
+    FolioJobCounters counters;
+};
+
+/* What is to be done once the guest's present job has ended. */
+typedef struct {
+    FolioActuator *actuator;
+    FolioActRequest request;
+} Order;
+
+typedef struct {
+    FolioJob job;    /* with strings of its own, but for the error */
+    FolioJobs *jobs; /* a reference */
+    FolioActRun *run;
+    gint64 told_usec;
+    gboolean cancelled;
+    Order *next; /* NULL: nothing */
+} Job;
+
+const char *
+folio_job_state_token(FolioJobState state)
+{
+    static const char *const tokens[] = { "running", "done", "cancelled", "failed" };
+
+    return tokens[state];
+}
+
+FolioJobs *
+folio_jobs_new(FolioJobChanged changed, gpointer user_data)
+{
+    FolioJobs *jobs = g_rc_box_new0(FolioJobs);
+
+    jobs->changed = changed;
+    jobs->user_data = user_data;
+    jobs->running = g_hash_table_new(g_str_hash, g_str_equal);
+    jobs->blocks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    return jobs;
+}
+
+FolioJobs *
+folio_jobs_ref(FolioJobs *jobs)
+{
+    return g_rc_box_acquire(jobs);
+}
+
+static void
+jobs_clear(gpointer data)
+{
+    FolioJobs *jobs = data;
+
+    g_hash_table_unref(jobs->running);
+    g_hash_table_unref(jobs->blocks);
+}
+
+void
+folio_jobs_unref(FolioJobs *jobs)
+{
+    g_rc_box_release_full(jobs, jobs_clear);
+}
+
+static void
+order_free(Order *order)
+{
+    folio_process_unref(order->request.process);
+    g_array_unref(order->request.ranges);
+    g_free(order);
+}
+
+static void
+job_free(Job *job)
+{
+    g_clear_pointer(&job->next, order_free);
+    g_free((char *) job->job.uuid);
+    g_free((char *) job->job.name);
+    folio_jobs_unref(job->jobs);
+    g_free(job);
+}
+
+static void
+tell(Job *job)
+{
+    job->told_usec = g_get_monotonic_time();
+    if (job->jobs->changed != NULL)
+        job->jobs->changed(&job->job, job->jobs->user_data);
+}
+
+static void
+count(FolioJobs *jobs, FolioJobState state)
+{
+    jobs->counters.started += state == FOLIO_JOB_RUNNING;
+    jobs->counters.done += state == FOLIO_JOB_DONE;
+    jobs->counters.cancelled += state == FOLIO_JOB_CANCELLED;
+    jobs->counters.failed += state == FOLIO_JOB_FAILED;
+}
+
+static void
+log_job(const FolioJob *job)
+{
+    const gboolean failed = job->state == FOLIO_JOB_FAILED;
+
+    folio_log(failed ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_MESSAGE, FOLIO_MESSAGE_JOB, job->name,
+              job->uuid, "%s: job %u, %s: %s%s%s", job->name, job->id,
+              folio_act_kind_token(job->kind), folio_job_state_token(job->state),
+              failed ? ": " : "", job->error);
+}
+
+static void
+move_to(Job *job, FolioJobState state, const char *error)
+{
+    job->job.state = state;
+    job->job.error = error;
+    count(job->jobs, state);
+    log_job(&job->job);
+    tell(job);
+    job->job.error = ""; /* the text is the caller's */
+}
+
+static void
+count_blocks_of(const Job *job)
+{
+    FolioJobBlocks *blocks = g_hash_table_lookup(job->jobs->blocks, job->job.uuid);
+
+    if (blocks == NULL) {
+        blocks = g_new0(FolioJobBlocks, 1);
+        g_hash_table_insert(job->jobs->blocks, g_strdup(job->job.uuid), blocks);
+    }
+    if (job->job.kind == FOLIO_ACT_SPLIT)
+        blocks->split += job->job.done;
+    else
+        blocks->collapsed += job->job.done;
+}
+
+static void
+on_progress(guint64 done, guint64 total, gpointer user_data)
+{
+    Job *job = user_data;
+
+    job->job.done = done;
+    job->job.total = total;
+    if (job->job.state == FOLIO_JOB_RUNNING &&
+        g_get_monotonic_time() - job->told_usec >= PROGRESS_USEC)
+        tell(job);
+}
+
+/* Takes the job out of the table, if it is there still. */
+static gboolean
+leave(Job *job)
+{
+    if (g_hash_table_lookup(job->jobs->running, job->job.uuid) != job)
+        return FALSE;
+    g_hash_table_remove(job->jobs->running, job->job.uuid);
+    return TRUE;
+}
+
+static guint begin(FolioJobs *jobs, const char *uuid, const char *name, FolioActuator *actuator,
+                   const FolioActRequest *request, GError **error);
+
+/* Nobody waits for an answer: what goes wrong is logged. */
+static void
+carry_out(FolioJobs *jobs, const char *uuid, const char *name, const Order *order)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (begin(jobs, uuid, name, order->actuator, &order->request, &error) == 0)
+        folio_log(G_LOG_LEVEL_WARNING, FOLIO_MESSAGE_JOB, name, uuid, "%s: %s: %s", name,
+                  folio_act_kind_token(order->request.kind), error->message);
+}
+
+static void
+on_ended(FolioActOutcome outcome, const char *error, gpointer user_data)
+{
+    static const FolioJobState states[] = {
+        [FOLIO_ACT_DONE] = FOLIO_JOB_DONE,
+        [FOLIO_ACT_CANCELLED] = FOLIO_JOB_CANCELLED,
+        [FOLIO_ACT_FAILED] = FOLIO_JOB_FAILED,
+    };
+    Job *job = user_data;
+
+    job->run = NULL;
+    if (leave(job)) {
+        count_blocks_of(job);
+        move_to(job, states[outcome], outcome == FOLIO_ACT_FAILED ? error : "");
+        if (job->next != NULL)
+            carry_out(job->jobs, job->job.uuid, job->job.name, job->next);
+    }
+    job_free(job);
+}
+
+static guint
+next_id(FolioJobs *jobs)
+{
+    do {
+        jobs->last_id++;
+    } while (jobs->last_id == 0 || folio_jobs_find(jobs, jobs->last_id) != NULL);
+    return jobs->last_id;
+}
+
+static guint64
+count_blocks(const FolioActRequest *request)
+{
+    guint64 bytes = 0;
+
+    for (guint i = 0; i < request->ranges->len; i++)
+        bytes += g_array_index(request->ranges, FolioBlockRange, i).bytes;
+    return bytes / FOLIO_BLOCK_BYTES;
+}
+
+/* The guest has no job. */
+static guint
+begin(FolioJobs *jobs, const char *uuid, const char *name, FolioActuator *actuator,
+      const FolioActRequest *request, GError **error)
+{
+    static const FolioActEvents events = { .progress = on_progress, .ended = on_ended };
+    Job *job = g_new0(Job, 1);
+
+    job->jobs = folio_jobs_ref(jobs);
+    job->job.uuid = g_strdup(uuid);
+    job->job.name = g_strdup(name);
+    job->job.kind = request->kind;
+    job->job.total = count_blocks(request);
+    job->run = actuator->klass->start(actuator, request, &events, job, error);
+    if (job->run == NULL) {
+        job_free(job);
+        return 0;
+    }
+    job->job.id = next_id(jobs);
+    g_hash_table_insert(jobs->running, (gpointer) job->job.uuid, job);
+    move_to(job, FOLIO_JOB_RUNNING, "");
+    return job->job.id;
+}
+
+guint
+folio_jobs_start(FolioJobs *jobs, const char *uuid, const char *name, FolioActuator *actuator,
+                 const FolioActRequest *request, GError **error)
+{
+    const Job *present = g_hash_table_lookup(jobs->running, uuid);
+
+    if (present == NULL)
+        return begin(jobs, uuid, name, actuator, request, error);
+    g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_BUSY, "job %u (%s) is under way with this guest",
+                present->job.id, folio_act_kind_token(present->job.kind));
+    return 0;
+}
+
+static void
+cancel(Job *job)
+{
+    if (job->cancelled || job->run == NULL)
+        return;
+    job->cancelled = TRUE;
+    job->run->actuator->klass->cancel(job->run);
+}
+
+void
+folio_jobs_replace(FolioJobs *jobs, const char *uuid, const char *name, FolioActuator *actuator,
+                   const FolioActRequest *request)
+{
+    Job *present = g_hash_table_lookup(jobs->running, uuid);
+    Order *order = g_new0(Order, 1);
+
+    order->actuator = actuator;
+    order->request = *request;
+    folio_process_ref(order->request.process);
+    g_array_ref(order->request.ranges);
+    if (present == NULL) {
+        carry_out(jobs, uuid, name, order);
+        order_free(order);
+        return;
+    }
+    g_clear_pointer(&present->next, order_free);
+    present->next = order;
+    cancel(present);
+}
+
+static Job *
+find(FolioJobs *jobs, guint id)
+{
+    GHashTableIter iter;
+    gpointer job;
+
+    g_hash_table_iter_init(&iter, jobs->running);
+    while (g_hash_table_iter_next(&iter, NULL, &job)) {
+        if (((Job *) job)->job.id == id)
+            return job;
+    }
+    return NULL;
+}
+
+const FolioJob *
+folio_jobs_find(FolioJobs *jobs, guint id)
+{
+    const Job *job = find(jobs, id);
+
+    return job != NULL ? &job->job : NULL;
+}
+
+void
+folio_jobs_cancel(FolioJobs *jobs, guint id)
+{
+    Job *job = find(jobs, id);
+
+    if (job != NULL)
+        cancel(job);
+}
+
+void
+folio_jobs_cancel_all(FolioJobs *jobs)
+{
+    GHashTableIter iter;
+    gpointer job;
+
+    g_hash_table_iter_init(&iter, jobs->running);
+    while (g_hash_table_iter_next(&iter, NULL, &job))
+        cancel(job);
+}
+
+void
+folio_jobs_drop_guest(FolioJobs *jobs, const char *uuid)
+{
+    Job *job = g_hash_table_lookup(jobs->running, uuid);
+
+    g_hash_table_remove(jobs->blocks, uuid);
+    if (job == NULL)
+        return;
+    leave(job);
+    move_to(job, FOLIO_JOB_FAILED, "the guest does not run any more");
+    cancel(job);
+}
+
+void
+folio_jobs_stop(FolioJobs *jobs)
+{
+    GHashTableIter iter;
+    gpointer job;
+
+    jobs->changed = NULL;
+    g_hash_table_iter_init(&iter, jobs->running);
+    while (g_hash_table_iter_next(&iter, NULL, &job))
+        g_clear_pointer(&((Job *) job)->next, order_free);
+    folio_jobs_cancel_all(jobs);
+}
+
+FolioJobBlocks
+folio_jobs_get_blocks(const FolioJobs *jobs, const char *uuid)
+{
+    const FolioJobBlocks none = { 0 };
+    const FolioJobBlocks *blocks = g_hash_table_lookup(jobs->blocks, uuid);
+
+    return blocks != NULL ? *blocks : none;
+}
+
+FolioJobCounters
+folio_jobs_get_counters(const FolioJobs *jobs)
+{
+    return jobs->counters;
+}
