@@ -442,12 +442,18 @@ folio_guest_get_name(FolioGuest *guest)
     return guest->domain->name;
 }
 
+FolioProcess *
+folio_guest_get_process(FolioGuest *guest)
+{
+    return guest->look != NULL ? guest->look->process : NULL;
+}
+
 guint
 folio_guest_get_pid(FolioGuest *guest)
 {
-    if (guest->look == NULL || guest->look->process == NULL)
-        return 0;
-    return (guint) folio_process_get_pid(guest->look->process);
+    const FolioProcess *process = folio_guest_get_process(guest);
+
+    return process != NULL ? (guint) folio_process_get_pid(process) : 0;
 }
 
 FolioGuestState

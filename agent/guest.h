@@ -32,6 +32,8 @@ void folio_guest_stop(FolioGuest *guest);
 
 const char *folio_guest_get_uuid(FolioGuest *guest);
 const char *folio_guest_get_name(FolioGuest *guest);
+/* Borrowed; NULL while it is not known. */
+FolioProcess *folio_guest_get_process(FolioGuest *guest);
 /* 0 while the process is not known. */
 guint folio_guest_get_pid(FolioGuest *guest);
 FolioGuestState folio_guest_get_state(FolioGuest *guest);

@@ -2,21 +2,35 @@
 /* Who may: the one table from D-Bus member to polkit action. */
 #include "bus/access.h"
 
-#define MANAGER FOLIO_MANAGER_INTERFACE
-#define GUEST   FOLIO_GUEST_INTERFACE
-#define VIEW    FOLIO_ACTION_VIEW
-#define HEAT    FOLIO_ACTION_HEAT
-#define MANAGE  FOLIO_ACTION_MANAGE
+#define MANAGER  FOLIO_MANAGER_INTERFACE
+#define GUEST    FOLIO_GUEST_INTERFACE
+#define VIEW     FOLIO_ACTION_VIEW
+#define HEAT     FOLIO_ACTION_HEAT
+#define SET_MODE FOLIO_ACTION_SET_MODE
+#define ACT      FOLIO_ACTION_ACT
+#define MANAGE   FOLIO_ACTION_MANAGE
 
 static const FolioAccess rows[] = {
     { MANAGER, "ListGuests", VIEW, FOLIO_SCOPE_HOST }, /* and each guest by itself */
     { MANAGER, "GetGuestByUuid", VIEW, FOLIO_SCOPE_UUID_ARGUMENT },
     { MANAGER, "GetGuestByName", VIEW, FOLIO_SCOPE_NAME_ARGUMENT },
+    { MANAGER, "Subscribe", VIEW, FOLIO_SCOPE_HOST }, /* and each guest that is told of */
+    { MANAGER, "Unsubscribe", VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "Pause", MANAGE, FOLIO_SCOPE_HOST },
+    { MANAGER, "Resume", MANAGE, FOLIO_SCOPE_HOST },
+    { MANAGER, "CancelJob", ACT, FOLIO_SCOPE_JOB_ARGUMENT },
     { MANAGER, "Reload", MANAGE, FOLIO_SCOPE_HOST },
     { MANAGER, "Doctor", VIEW, FOLIO_SCOPE_UUID_OR_HOST },
     { MANAGER, FOLIO_ALL_PROPERTIES, VIEW, FOLIO_SCOPE_HOST },
     { MANAGER, "Version", VIEW, FOLIO_SCOPE_HOST },
     { MANAGER, "Features", VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "Paused", VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "Sources", VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "Actuators", VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "JobsStarted", VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "JobsDone", VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "JobsCancelled", VIEW, FOLIO_SCOPE_HOST },
+    { MANAGER, "JobsFailed", VIEW, FOLIO_SCOPE_HOST },
     { MANAGER, "Uri", VIEW, FOLIO_SCOPE_HOST },
     { MANAGER, "Connected", VIEW, FOLIO_SCOPE_HOST },
     { MANAGER, "ConnectionError", VIEW, FOLIO_SCOPE_HOST },
@@ -30,6 +44,10 @@ static const FolioAccess rows[] = {
     { MANAGER, "HostLostSamples", VIEW, FOLIO_SCOPE_HOST },
 
     { GUEST, "ListRam", HEAT, FOLIO_SCOPE_GUEST },
+    { GUEST, "SetMode", SET_MODE, FOLIO_SCOPE_GUEST },
+    { GUEST, "Split", ACT, FOLIO_SCOPE_GUEST },
+    { GUEST, "Collapse", ACT, FOLIO_SCOPE_GUEST },
+    { GUEST, "Restore", ACT, FOLIO_SCOPE_GUEST },
     { GUEST, FOLIO_ALL_PROPERTIES, VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "Name", VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "Uuid", VIEW, FOLIO_SCOPE_GUEST },
@@ -51,6 +69,8 @@ static const FolioAccess rows[] = {
     { GUEST, "DenseBytes", VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "IdleBytes", VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "UndecidedBytes", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "SplitBlocks", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "CollapsedBlocks", VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "Samples", VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "UnmappedSamples", VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "LostSamples", VIEW, FOLIO_SCOPE_GUEST },

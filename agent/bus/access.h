@@ -8,9 +8,11 @@
 #define FOLIO_GUEST_INTERFACE   "org.foliod1.Guest"
 
 /* Actions of polkit/org.foliod1.policy. */
-#define FOLIO_ACTION_VIEW   "org.foliod1.view"
-#define FOLIO_ACTION_HEAT   "org.foliod1.heat"
-#define FOLIO_ACTION_MANAGE "org.foliod1.manage"
+#define FOLIO_ACTION_VIEW     "org.foliod1.view"
+#define FOLIO_ACTION_HEAT     "org.foliod1.heat"
+#define FOLIO_ACTION_SET_MODE "org.foliod1.set-mode"
+#define FOLIO_ACTION_ACT      "org.foliod1.act"
+#define FOLIO_ACTION_MANAGE   "org.foliod1.manage"
 
 /* The member that stands for Properties.GetAll. It answers with the properties of the interface
  * whose own row has the same action, and leaves the others out. */
@@ -23,6 +25,7 @@ typedef enum {
     FOLIO_SCOPE_UUID_ARGUMENT, /* the guest whose uuid is the first argument */
     FOLIO_SCOPE_NAME_ARGUMENT, /* the guest whose name is the first argument */
     FOLIO_SCOPE_UUID_OR_HOST,  /* as UUID_ARGUMENT, "" for the host */
+    FOLIO_SCOPE_JOB_ARGUMENT,  /* the guest of the job whose number is the first argument */
 } FolioScope;
 
 typedef struct {

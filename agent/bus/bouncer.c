@@ -13,11 +13,16 @@
  * (max_replies_per_connection) are unanswered; these and the dialogs stay below that. */
 #define QUESTIONS_IN_FLIGHT 16
 
+/* Characters of a guest's name in a dialog. */
+#define SHOWN_MAX 64
+
 G_STATIC_ASSERT(QUESTIONS_IN_FLIGHT + FOLIO_DIALOGS_MAX < 128);
 
 struct _FolioBouncer {
     GDBusConnection *connection;
-    PolkitAuthority *authority; /* NULL until polkit's library has connected */
+    PolkitAuthority *authority;          /* NULL until polkit's library has connected */
+    void (*changed)(gpointer user_data); /* NULL: nobody wants to know */
+    gpointer changed_data;
     gboolean connecting;
     gboolean failing; /* polkit could not be asked the last time: it is logged once */
     FolioCallers *callers;
@@ -57,6 +62,8 @@ bouncer_clear(gpointer data)
 {
     FolioBouncer *bouncer = data;
 
+    if (bouncer->authority != NULL)
+        g_signal_handlers_disconnect_by_data(bouncer->authority, bouncer);
     g_clear_object(&bouncer->authority);
     g_clear_object(&bouncer->connection);
     g_clear_pointer(&bouncer->callers, folio_callers_free);
@@ -66,6 +73,21 @@ void
 folio_bouncer_unref(FolioBouncer *bouncer)
 {
     g_rc_box_release_full(bouncer, bouncer_clear);
+}
+
+void
+folio_bouncer_set_changed(FolioBouncer *bouncer, void (*changed)(gpointer user_data),
+                          gpointer user_data)
+{
+    bouncer->changed = changed;
+    bouncer->changed_data = user_data;
+}
+
+static void
+on_authority_changed(FolioBouncer *bouncer)
+{
+    if (bouncer->changed != NULL)
+        bouncer->changed(bouncer->changed_data);
 }
 
 gboolean
@@ -78,6 +100,17 @@ void
 folio_bouncer_leave(FolioBouncer *bouncer, const char *sender)
 {
     folio_callers_leave(bouncer->callers, sender);
+}
+
+/* The name as a dialog, perhaps on a terminal, may show it: rules need it as it is, and it may hold
+ * anything. */
+static void
+insert_shown(PolkitDetails *details, const char *name)
+{
+    g_autofree char *start = g_utf8_substring(name, 0, MIN(g_utf8_strlen(name, -1), SHOWN_MAX));
+    g_autofree char *shown = folio_escape(start);
+
+    polkit_details_insert(details, "shown", shown);
 }
 
 static Question *
@@ -94,6 +127,7 @@ question_new(FolioBouncer *bouncer, const char *sender, const FolioQuestion *ask
         g_autofree char *name = g_utf8_make_valid(ask->guest_name, -1);
 
         polkit_details_insert(question->details, "guest", name);
+        insert_shown(question->details, name);
     }
     if (ask->guest_uuid != NULL)
         polkit_details_insert(question->details, "uuid", ask->guest_uuid);
@@ -270,6 +304,10 @@ on_authority(GObject *source, GAsyncResult *result, gpointer user_data)
     bouncer->connecting = FALSE;
     bouncer->authority = polkit_authority_get_finish(result, &error);
     if (bouncer->authority != NULL) {
+        g_signal_connect_swapped(bouncer->authority, "changed", G_CALLBACK(on_authority_changed),
+                                 bouncer);
+        g_signal_connect_swapped(bouncer->authority, "notify::owner",
+                                 G_CALLBACK(on_authority_changed), bouncer);
         ask_next(bouncer);
         return;
     }

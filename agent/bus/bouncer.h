@@ -25,6 +25,11 @@ void folio_bouncer_unref(FolioBouncer *bouncer);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioBouncer, folio_bouncer_unref)
 
+/* Calls changed whenever what polkit has said may hold no more: rules, sessions or authorizations
+ * are others, or polkit itself is another. One callback at most; NULL for none. */
+void folio_bouncer_set_changed(FolioBouncer *bouncer, void (*changed)(gpointer user_data),
+                               gpointer user_data);
+
 /* A call of sender begins; FOLIO_ERROR_BUSY when too many of its calls are pending. */
 gboolean folio_bouncer_enter(FolioBouncer *bouncer, const char *sender, GError **error);
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "bus/introspection.h"
 #include "bus/path.h"
 
 #define PROPERTIES_INTERFACE "org.freedesktop.DBus.Properties"
@@ -16,14 +17,16 @@ call_free(FolioCall *call)
 {
     g_object_unref(call->manager);
     folio_bouncer_unref(call->bouncer);
+    folio_jobs_unref(call->jobs);
+    folio_subscribers_unref(call->subscribers);
     g_clear_object(&call->guest);
     g_free(call->name);
     g_free(call->uuid);
     g_free(call);
 }
 
-static const char *
-sender_of(FolioCall *call)
+const char *
+folio_call_get_sender(FolioCall *call)
 {
     return g_dbus_method_invocation_get_sender(call->invocation);
 }
@@ -31,7 +34,7 @@ sender_of(FolioCall *call)
 void
 folio_call_return(FolioCall *call, GVariant *value)
 {
-    folio_bouncer_leave(call->bouncer, sender_of(call));
+    folio_bouncer_leave(call->bouncer, folio_call_get_sender(call));
     g_dbus_method_invocation_return_value(call->invocation, value);
     call_free(call);
 }
@@ -39,7 +42,7 @@ folio_call_return(FolioCall *call, GVariant *value)
 void
 folio_call_fail(FolioCall *call, GError *error)
 {
-    folio_bouncer_leave(call->bouncer, sender_of(call));
+    folio_bouncer_leave(call->bouncer, folio_call_get_sender(call));
     g_dbus_method_invocation_take_error(call->invocation, error);
     call_free(call);
 }
@@ -52,11 +55,14 @@ folio_call_fail_unsupported(FolioCall *call)
                                 "%s is not carried out by this version", call->access->member));
 }
 
-/* The one answer for a guest that is not there and for one that the caller may not see. */
+/* The one answer for a guest that is not there and for one that the caller may not see; likewise
+ * for its job. */
 static GError *
-no_such_guest(void)
+no_such_guest(FolioCall *call)
 {
-    return g_error_new_literal(FOLIO_ERROR, FOLIO_ERROR_NOT_FOUND, "no such guest");
+    return g_error_new_literal(FOLIO_ERROR, FOLIO_ERROR_NOT_FOUND,
+                               call->access->scope == FOLIO_SCOPE_JOB_ARGUMENT ? "no such job"
+                                                                               : "no such guest");
 }
 
 gboolean
@@ -66,7 +72,7 @@ folio_call_keeps_guest(FolioCall *call)
 
     if (folio_manager_find_uuid(call->manager, uuid) == call->guest)
         return TRUE;
-    folio_call_fail(call, no_such_guest());
+    folio_call_fail(call, no_such_guest(call));
     return FALSE;
 }
 
@@ -87,7 +93,8 @@ folio_call_ask_async(FolioCall *call, const char *action, FolioGuest *guest,
                                .guest_name = folio_guest_get_name(guest),
                                .guest_uuid = folio_guest_get_uuid(guest) };
 
-    folio_bouncer_ask_async(call->bouncer, sender_of(call), &question, callback, user_data);
+    folio_bouncer_ask_async(call->bouncer, folio_call_get_sender(call), &question, callback,
+                            user_data);
 }
 
 static void
@@ -98,7 +105,7 @@ on_action_answered(GObject *source, GAsyncResult *result, gpointer user_data)
 
     if (!folio_bouncer_ask_finish(call->bouncer, result, &error)) {
         folio_debug("%s.%s of %s: %s", call->access->interface, call->access->member,
-                    sender_of(call), error->message);
+                    folio_call_get_sender(call), error->message);
         folio_call_fail(call, error);
         return;
     }
@@ -116,7 +123,8 @@ ask_for_action(FolioCall *call)
         question.guest_name = folio_guest_get_name(call->guest);
         question.guest_uuid = folio_guest_get_uuid(call->guest);
     }
-    folio_bouncer_ask_async(call->bouncer, sender_of(call), &question, on_action_answered, call);
+    folio_bouncer_ask_async(call->bouncer, folio_call_get_sender(call), &question,
+                            on_action_answered, call);
 }
 
 static void
@@ -126,7 +134,7 @@ on_view_answered(GObject *source, GAsyncResult *result, gpointer user_data)
     g_autoptr(GError) error = NULL;
 
     if (!folio_bouncer_ask_finish(call->bouncer, result, &error) || call->guest == NULL) {
-        folio_call_fail(call, no_such_guest());
+        folio_call_fail(call, no_such_guest(call));
         return;
     }
     if (!folio_call_keeps_guest(call))
@@ -151,7 +159,8 @@ ask_to_view(FolioCall *call)
         question.guest_name = folio_guest_get_name(call->guest);
         question.guest_uuid = folio_guest_get_uuid(call->guest);
     }
-    folio_bouncer_ask_async(call->bouncer, sender_of(call), &question, on_view_answered, call);
+    folio_bouncer_ask_async(call->bouncer, folio_call_get_sender(call), &question, on_view_answered,
+                            call);
 }
 
 static const char *
@@ -161,6 +170,18 @@ first_argument(FolioCall *call)
 
     g_variant_get_child(call->arguments, 0, "&s", &text);
     return text;
+}
+
+/* "", which is no guest's, when there is no such job. */
+static char *
+dup_uuid_of_job(FolioCall *call)
+{
+    const FolioJob *job;
+    guint id = 0;
+
+    g_variant_get_child(call->arguments, 0, "u", &id);
+    job = folio_jobs_find(call->jobs, id);
+    return g_strdup(job != NULL ? job->uuid : "");
 }
 
 /* Sets name or uuid to what the call says of its guest, both NULL when it is about the host.
@@ -174,6 +195,10 @@ read_target(FolioCall *call, const char *path_uuid)
         return TRUE;
     if (scope == FOLIO_SCOPE_GUEST) {
         call->uuid = g_strdup(path_uuid != NULL ? path_uuid : "");
+        return TRUE;
+    }
+    if (scope == FOLIO_SCOPE_JOB_ARGUMENT) {
+        call->uuid = dup_uuid_of_job(call);
         return TRUE;
     }
     if (scope == FOLIO_SCOPE_NAME_ARGUMENT) {
@@ -231,24 +256,27 @@ refuse(FolioCall *call, const char *path_uuid)
         return g_error_new(FOLIO_ERROR, FOLIO_ERROR_INVALID, "arguments are over %d bytes",
                            ARGUMENT_BYTES_MAX);
     if (!read_target(call, path_uuid))
-        return g_error_new_literal(FOLIO_ERROR, FOLIO_ERROR_INVALID, "not a UUID");
+        return g_error_new(FOLIO_ERROR, FOLIO_ERROR_INVALID, "%s: not a UUID",
+                           call->access->scope == FOLIO_SCOPE_UUID_OR_HOST ? "guest" : "uuid");
     return NULL;
 }
 
 void
-folio_call_begin(FolioManager *manager, FolioBouncer *bouncer, GDBusMethodInvocation *invocation,
+folio_call_begin(const FolioBusHouse *house, GDBusMethodInvocation *invocation,
                  const char *path_uuid, FolioCallRun run)
 {
     FolioCall *call = g_new0(FolioCall, 1);
     GError *error = NULL;
 
-    call->manager = g_object_ref(manager);
-    call->bouncer = folio_bouncer_ref(bouncer);
+    call->manager = g_object_ref(house->manager);
+    call->bouncer = folio_bouncer_ref(house->bouncer);
+    call->jobs = folio_jobs_ref(house->jobs);
+    call->subscribers = folio_subscribers_ref(house->subscribers);
     call->invocation = invocation;
     call->arguments = g_dbus_method_invocation_get_parameters(invocation);
     call->run = run;
 
-    if (!folio_bouncer_enter(bouncer, sender_of(call), &error)) {
+    if (!folio_bouncer_enter(call->bouncer, folio_call_get_sender(call), &error)) {
         g_dbus_method_invocation_take_error(invocation, error);
         call_free(call);
         return;
@@ -295,6 +323,21 @@ folio_call_return_property(FolioCall *call, const FolioProperty *properties, gsi
         }
     }
     folio_call_fail_unsupported(call);
+}
+
+GVariant *
+folio_properties_emitted(const char *interface, const FolioProperty *properties, gsize n,
+                         FolioManager *manager, FolioJobs *jobs, FolioGuest *guest)
+{
+    FolioCall about = { .manager = manager, .jobs = jobs, .guest = guest };
+    GVariantBuilder emitted;
+
+    g_variant_builder_init(&emitted, G_VARIANT_TYPE_VARDICT);
+    for (gsize i = 0; i < n; i++) {
+        if (folio_introspection_emits(interface, properties[i].name))
+            g_variant_builder_add(&emitted, "{sv}", properties[i].name, properties[i].get(&about));
+    }
+    return g_variant_builder_end(&emitted);
 }
 
 GVariant *

@@ -5,6 +5,8 @@
 
 #include "bus/access.h"
 #include "bus/bouncer.h"
+#include "bus/jobs.h"
+#include "bus/subscribers.h"
 #include "manager.h"
 
 typedef struct _FolioCall FolioCall;
@@ -12,10 +14,20 @@ typedef struct _FolioCall FolioCall;
 /* Carries out a call; ends it with one of folio_call_return and folio_call_fail, now or later. */
 typedef void (*FolioCallRun)(FolioCall *call);
 
+/* What calls are carried out with. */
+typedef struct {
+    FolioManager *manager;
+    FolioBouncer *bouncer;
+    FolioJobs *jobs;
+    FolioSubscribers *subscribers;
+} FolioBusHouse;
+
 /* All public; only call.c writes. */
 struct _FolioCall {
     FolioManager *manager;
     FolioBouncer *bouncer;
+    FolioJobs *jobs;
+    FolioSubscribers *subscribers;
     GDBusMethodInvocation *invocation;
     GVariant *arguments; /* borrowed from invocation */
     const FolioAccess *access;
@@ -26,10 +38,13 @@ struct _FolioCall {
     FolioGuest *guest; /* the guest that the call is about; NULL: about the host */
 };
 
-/* Begins a call. Takes invocation. path_uuid is the UUID in the object path, NULL when the manager
- * is called or the path is of no guest. */
-void folio_call_begin(FolioManager *manager, FolioBouncer *bouncer,
-                      GDBusMethodInvocation *invocation, const char *path_uuid, FolioCallRun run);
+/* Begins a call; what is in the house is referenced. Takes invocation. path_uuid is the UUID in the
+ * object path, NULL when the manager is called or the path is of no guest. */
+void folio_call_begin(const FolioBusHouse *house, GDBusMethodInvocation *invocation,
+                      const char *path_uuid, FolioCallRun run);
+
+/* The unique name of the caller. */
+const char *folio_call_get_sender(FolioCall *call);
 
 /* Both free the call. value is a tuple, NULL for (); a floating reference is sunk. */
 void folio_call_return(FolioCall *call, GVariant *value);
@@ -48,7 +63,7 @@ gboolean folio_call_keeps_guest(FolioCall *call);
 void folio_call_ask_async(FolioCall *call, const char *action, FolioGuest *guest,
                           GAsyncReadyCallback callback, gpointer user_data);
 
-/* The value of a property, floating. */
+/* The value of a property, floating. It reads the call's manager, jobs and guest, nothing else. */
 typedef GVariant *(*FolioPropertyGet)(FolioCall *call);
 
 typedef struct {
@@ -58,6 +73,11 @@ typedef struct {
 
 /* Answers a call that is_property from the properties of its interface. */
 void folio_call_return_property(FolioCall *call, const FolioProperty *properties, gsize n);
+
+/* Those of the properties whose changes subscribers are told of, a{sv}, floating. guest is NULL for
+ * those of the manager. */
+GVariant *folio_properties_emitted(const char *interface, const FolioProperty *properties, gsize n,
+                                   FolioManager *manager, FolioJobs *jobs, FolioGuest *guest);
 
 /* A string of any bytes as a variant: what is not UTF-8 is replaced. NULL is "". */
 GVariant *folio_bus_string(const char *text);

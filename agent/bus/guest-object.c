@@ -2,6 +2,8 @@
 /* /org/foliod1/guest/UUID: the interface org.foliod1.Guest. */
 #include "bus/guest-object.h"
 
+#include "bus/actions.h"
+
 static const char *
 kind_token(FolioRamKind kind)
 {
@@ -264,6 +266,24 @@ get_nominated_bytes(FolioCall *call)
     return g_variant_new_uint64(folio_guest_get_nomination(call->guest).bytes);
 }
 
+/* Jobs */
+
+static GVariant *
+get_split_blocks(FolioCall *call)
+{
+    const char *uuid = folio_guest_get_uuid(call->guest);
+
+    return g_variant_new_uint64(folio_jobs_get_blocks(call->jobs, uuid).split);
+}
+
+static GVariant *
+get_collapsed_blocks(FolioCall *call)
+{
+    const char *uuid = folio_guest_get_uuid(call->guest);
+
+    return g_variant_new_uint64(folio_jobs_get_blocks(call->jobs, uuid).collapsed);
+}
+
 static const FolioProperty properties[] = {
     { "Name", get_name },
     { "Uuid", get_uuid },
@@ -285,6 +305,8 @@ static const FolioProperty properties[] = {
     { "DenseBytes", get_dense_bytes },
     { "IdleBytes", get_idle_bytes },
     { "UndecidedBytes", get_undecided_bytes },
+    { "SplitBlocks", get_split_blocks },
+    { "CollapsedBlocks", get_collapsed_blocks },
     { "Samples", get_samples },
     { "UnmappedSamples", get_unmapped_samples },
     { "LostSamples", get_lost_samples },
@@ -293,6 +315,29 @@ static const FolioProperty properties[] = {
     { "NominatedRanges", get_nominated_ranges },
     { "NominatedBytes", get_nominated_bytes },
 };
+
+static const struct {
+    const char *name;
+    FolioCallRun run;
+} methods[] = {
+    { "ListRam", list_ram },
+    { "SetMode", folio_action_set_mode },
+    { "Split", folio_action_split },
+    { "Collapse", folio_action_collapse },
+    { "Restore", folio_action_restore },
+};
+
+static void
+run_method(FolioCall *call)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(methods); i++) {
+        if (g_str_equal(call->access->member, methods[i].name)) {
+            methods[i].run(call);
+            return;
+        }
+    }
+    folio_call_fail_unsupported(call);
+}
 
 static void
 on_measured(GObject *source, GAsyncResult *result, gpointer user_data)
@@ -304,10 +349,8 @@ on_measured(GObject *source, GAsyncResult *result, gpointer user_data)
         return;
     if (call->is_property)
         folio_call_return_property(call, properties, G_N_ELEMENTS(properties));
-    else if (g_str_equal(call->access->member, "ListRam"))
-        list_ram(call);
     else
-        folio_call_fail_unsupported(call);
+        run_method(call);
 }
 
 /* Measuring bounds itself, so every member may ask for it. */
@@ -315,4 +358,11 @@ void
 folio_guest_object_run(FolioCall *call)
 {
     folio_guest_refresh_async(call->guest, on_measured, call);
+}
+
+GVariant *
+folio_guest_object_describe(FolioManager *manager, FolioJobs *jobs, FolioGuest *guest)
+{
+    return folio_properties_emitted(FOLIO_GUEST_INTERFACE, properties, G_N_ELEMENTS(properties),
+                                    manager, jobs, guest);
 }

@@ -34,3 +34,19 @@ folio_introspection_find(const char *interface)
     g_assert(info != NULL);
     return info;
 }
+
+gboolean
+folio_introspection_emits(const char *interface, const char *property)
+{
+    static const char key[] = "org.freedesktop.DBus.Property.EmitsChangedSignal";
+    GDBusInterfaceInfo *info = folio_introspection_find(interface);
+    GDBusPropertyInfo *found = g_dbus_interface_info_lookup_property(info, property);
+    const char *emits = NULL;
+
+    if (found == NULL)
+        return FALSE;
+    emits = g_dbus_annotation_info_lookup(found->annotations, key);
+    if (emits == NULL)
+        emits = g_dbus_annotation_info_lookup(info->annotations, key);
+    return g_strcmp0(emits, "true") == 0 || g_strcmp0(emits, "const") == 0;
+}

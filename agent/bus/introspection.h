@@ -8,3 +8,8 @@
 GDBusNodeInfo *folio_introspection_get(void);
 
 GDBusInterfaceInfo *folio_introspection_find(const char *interface);
+
+/* Are subscribers told of changes of that property? So its annotation
+ * org.freedesktop.DBus.Property.EmitsChangedSignal says, or that of the interface; FALSE when there
+ * is no such property. */
+gboolean folio_introspection_emits(const char *interface, const char *property);

@@ -2,6 +2,7 @@
 /* /org/foliod1: the interface org.foliod1.Manager. */
 #include "bus/manager-object.h"
 
+#include "bus/actions.h"
 #include "bus/path.h"
 #include "build-config.h"
 
@@ -97,6 +98,24 @@ get_guest(FolioCall *call)
 }
 
 static void
+subscribe(FolioCall *call)
+{
+    GError *error = NULL;
+
+    if (folio_subscribers_add(call->subscribers, folio_call_get_sender(call), &error))
+        folio_call_return(call, NULL);
+    else
+        folio_call_fail(call, error);
+}
+
+static void
+unsubscribe(FolioCall *call)
+{
+    folio_subscribers_remove(call->subscribers, folio_call_get_sender(call));
+    folio_call_return(call, NULL);
+}
+
+static void
 reload(FolioCall *call)
 {
     GError *error = NULL;
@@ -187,6 +206,73 @@ get_config_errors(FolioCall *call)
     return strings(folio_manager_get_config_errors(call->manager));
 }
 
+static GVariant *
+get_paused(FolioCall *call)
+{
+    return g_variant_new_boolean(folio_manager_get_paused(call->manager));
+}
+
+/* Actions */
+
+/* Of what an actuator can do, the first that it can: anything makes it one that works here. */
+static gboolean
+is_usable(FolioActuator *actuator, char **reason)
+{
+    static const struct {
+        FolioActKind kind;
+        guint order;
+    } kinds[] = { { FOLIO_ACT_SPLIT, 0 }, { FOLIO_ACT_COLLAPSE, FOLIO_ORDER_HUGE } };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        g_clear_pointer(reason, g_free);
+        if (actuator->klass->probe(actuator, kinds[i].kind, kinds[i].order, reason))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static GVariant *
+get_actuators(FolioCall *call)
+{
+    const FolioActuators *actuators = folio_manager_get_actuators(call->manager);
+    GVariantBuilder list;
+
+    g_variant_builder_init(&list, G_VARIANT_TYPE("a(sbs)"));
+    for (guint i = 0; i < folio_actuators_count(actuators); i++) {
+        FolioActuator *actuator = folio_actuators_get(actuators, i);
+        g_autofree char *reason = NULL;
+        const gboolean usable = is_usable(actuator, &reason);
+
+        g_variant_builder_add(&list, "(sb@s)", actuator->klass->name, usable,
+                              folio_bus_string(usable ? "" : reason));
+    }
+    return g_variant_builder_end(&list);
+}
+
+static GVariant *
+get_jobs_started(FolioCall *call)
+{
+    return g_variant_new_uint64(folio_jobs_get_counters(call->jobs).started);
+}
+
+static GVariant *
+get_jobs_done(FolioCall *call)
+{
+    return g_variant_new_uint64(folio_jobs_get_counters(call->jobs).done);
+}
+
+static GVariant *
+get_jobs_cancelled(FolioCall *call)
+{
+    return g_variant_new_uint64(folio_jobs_get_counters(call->jobs).cancelled);
+}
+
+static GVariant *
+get_jobs_failed(FolioCall *call)
+{
+    return g_variant_new_uint64(folio_jobs_get_counters(call->jobs).failed);
+}
+
 /* Sampling */
 
 static FolioSampling *
@@ -202,6 +288,32 @@ host_of(FolioCall *call)
 
     folio_sampler_get_host_figures(folio_sampling_get_sampler(sampling_of(call)), &figures);
     return figures;
+}
+
+static GVariant *
+get_sources(FolioCall *call)
+{
+    /* smaps only says what huge pages map, and needs nothing. */
+    static const struct {
+        const char *name;
+        const char *without;
+    } sources[] = {
+        { "spe", "there is no SPE unit that the kernel drives" },
+        { "perf", "no perf event can be opened" },
+        { "smaps", "" },
+    };
+    const char *const *features = folio_manager_get_features(call->manager);
+    GVariantBuilder list;
+
+    g_variant_builder_init(&list, G_VARIANT_TYPE("a(sbs)"));
+    for (gsize i = 0; i < G_N_ELEMENTS(sources); i++) {
+        const gboolean usable =
+            *sources[i].without == '\0' || g_strv_contains(features, sources[i].name);
+
+        g_variant_builder_add(&list, "(sbs)", sources[i].name, usable,
+                              usable ? "" : sources[i].without);
+    }
+    return g_variant_builder_end(&list);
 }
 
 static GVariant *
@@ -252,6 +364,13 @@ get_host_lost_samples(FolioCall *call)
 static const FolioProperty properties[] = {
     { "Version", get_version },
     { "Features", get_features },
+    { "Paused", get_paused },
+    { "Sources", get_sources },
+    { "Actuators", get_actuators },
+    { "JobsStarted", get_jobs_started },
+    { "JobsDone", get_jobs_done },
+    { "JobsCancelled", get_jobs_cancelled },
+    { "JobsFailed", get_jobs_failed },
     { "Uri", get_uri },
     { "Connected", get_connected },
     { "ConnectionError", get_connection_error },
@@ -272,6 +391,11 @@ static const struct {
     { "ListGuests", list_guests },
     { "GetGuestByUuid", get_guest },
     { "GetGuestByName", get_guest },
+    { "Subscribe", subscribe },
+    { "Unsubscribe", unsubscribe },
+    { "Pause", folio_action_pause },
+    { "Resume", folio_action_resume },
+    { "CancelJob", folio_action_cancel_job },
     { "Reload", reload },
     { "Doctor", doctor },
 };
@@ -290,4 +414,11 @@ folio_manager_object_run(FolioCall *call)
         }
     }
     folio_call_fail_unsupported(call);
+}
+
+GVariant *
+folio_manager_object_describe(FolioManager *manager, FolioJobs *jobs)
+{
+    return folio_properties_emitted(FOLIO_MANAGER_INTERFACE, properties, G_N_ELEMENTS(properties),
+                                    manager, jobs, NULL);
 }

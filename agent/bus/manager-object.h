@@ -6,3 +6,6 @@
 
 /* A FolioCallRun for every member of the interface. */
 void folio_manager_object_run(FolioCall *call);
+
+/* Its properties whose changes subscribers are told of, a{sv}, floating. */
+GVariant *folio_manager_object_describe(FolioManager *manager, FolioJobs *jobs);

@@ -13,8 +13,7 @@
 #define NAME_REPLY_PRIMARY_OWNER 1
 
 struct _FolioService {
-    FolioManager *manager;
-    FolioBouncer *bouncer;
+    FolioBusHouse house; /* all but the manager is NULL until the bus is there */
     FolioServiceEvents events;
     gpointer user_data;
     GCancellable *cancellable;
@@ -43,7 +42,7 @@ on_call(GDBusConnection *connection, const char *sender, const char *path, const
     g_autofree char *uuid = folio_path_to_uuid(path);
     gboolean is_manager = g_str_equal(path, FOLIO_MANAGER_PATH);
 
-    folio_call_begin(service->manager, service->bouncer, invocation, uuid,
+    folio_call_begin(&service->house, invocation, uuid,
                      is_manager ? folio_manager_object_run : folio_guest_object_run);
 }
 
@@ -131,6 +130,57 @@ on_closed(GDBusConnection *connection, gboolean remote_vanished, GError *error, 
 }
 
 static void
+on_job_changed(const FolioJob *job, gpointer user_data)
+{
+    FolioService *service = user_data;
+
+    folio_subscribers_tell_job(service->house.subscribers, job);
+}
+
+static void
+on_guest_removed(FolioManager *manager, FolioGuest *guest, FolioService *service)
+{
+    folio_jobs_drop_guest(service->house.jobs, folio_guest_get_uuid(guest));
+}
+
+static GVariant *
+describe(FolioManager *manager, FolioJobs *jobs, FolioGuest *guest)
+{
+    return guest != NULL ? folio_guest_object_describe(manager, jobs, guest)
+                         : folio_manager_object_describe(manager, jobs);
+}
+
+/* That a job ends with its guest, subscribers are told before the guest is gone for them: so that
+ * signal is listened to before they do. */
+static void
+furnish(FolioService *service)
+{
+    FolioBusHouse *house = &service->house;
+
+    house->bouncer = folio_bouncer_new(service->connection);
+    house->jobs = folio_jobs_new(on_job_changed, service);
+    g_signal_connect(house->manager, "guest-removed", G_CALLBACK(on_guest_removed), service);
+    house->subscribers = folio_subscribers_new(service->connection, house->manager, house->bouncer,
+                                               house->jobs, describe);
+}
+
+static void
+clear_out(FolioService *service)
+{
+    FolioBusHouse *house = &service->house;
+
+    if (house->jobs != NULL) {
+        g_signal_handlers_disconnect_by_data(house->manager, service);
+        folio_jobs_stop(house->jobs);
+        folio_subscribers_stop(house->subscribers);
+    }
+    g_clear_pointer(&house->subscribers, folio_subscribers_unref);
+    g_clear_pointer(&house->jobs, folio_jobs_unref);
+    g_clear_pointer(&house->bouncer, folio_bouncer_unref);
+    g_object_unref(house->manager);
+}
+
+static void
 on_connected(GObject *source, GAsyncResult *result, gpointer user_data)
 {
     FolioService *service = user_data;
@@ -143,7 +193,7 @@ on_connected(GObject *source, GAsyncResult *result, gpointer user_data)
         g_dbus_connection_set_exit_on_close(connection, FALSE);
         service->connection = connection;
         service->closed_id = g_signal_connect(connection, "closed", G_CALLBACK(on_closed), service);
-        service->bouncer = folio_bouncer_new(connection);
+        furnish(service);
     }
     if (connection == NULL || !export_objects(service, &error)) {
         g_autofree char *why = g_strdup_printf("no system bus: %s", error->message);
@@ -163,7 +213,7 @@ folio_service_new(FolioManager *manager)
 {
     FolioService *service = g_new0(FolioService, 1);
 
-    service->manager = g_object_ref(manager);
+    service->house.manager = g_object_ref(manager);
     service->cancellable = g_cancellable_new();
     return service;
 }
@@ -200,7 +250,6 @@ folio_service_free(FolioService *service)
     g_object_unref(service->cancellable);
     if (service->connection != NULL)
         leave_bus(service);
-    g_clear_pointer(&service->bouncer, folio_bouncer_unref);
-    g_object_unref(service->manager);
+    clear_out(service);
     g_free(service);
 }

@@ -219,6 +219,12 @@ append_object(GString *all, BusFixture *fixture, GDBusConnection *user, const ch
     append_answer(all, user, path, PROPERTIES_INTERFACE, "GetAll", "('org.foliod1.Other',)");
     append_answer(all, user, path, FOLIOD_GUEST, "ListRam", NULL);
     append_answer(all, user, path, FOLIOD_GUEST, "ListRam", "('x',)");
+    append_answer(all, user, path, FOLIOD_GUEST, "SetMode", "('sideways',)");
+    append_answer(all, user, path, FOLIOD_GUEST, "Split",
+                  "(uint64 0, uint64 0, uint32 0, @a{sv} {})");
+    append_answer(all, user, path, FOLIOD_GUEST, "Collapse",
+                  "(uint64 0, uint64 1, uint32 1, @a{sv} {})");
+    append_answer(all, user, path, FOLIOD_GUEST, "Restore", "({'x': <1>},)");
     append_answer(all, user, path, FOLIOD_GUEST, "Other", NULL);
     append_answer(all, user, path, FOLIOD_MANAGER, "ListGuests", NULL);
     for (GDBusPropertyInfo **property = info->properties; *property != NULL; property++) {

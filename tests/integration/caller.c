@@ -46,6 +46,7 @@ classify(const char *name)
         { "org.foliod1.Error.NotPermitted", ANSWER_NOT_PERMITTED },
         { "org.foliod1.Error.Busy", ANSWER_BUSY },
         { "org.foliod1.Error.Invalid", ANSWER_INVALID },
+        { "org.foliod1.Error.Unsupported", ANSWER_UNSUPPORTED },
         { "org.freedesktop.DBus.Error.InvalidArgs", ANSWER_REFUSED },
         { "org.freedesktop.DBus.Error.UnknownMethod", ANSWER_REFUSED },
     };

@@ -15,6 +15,7 @@ typedef enum {
     ANSWER_NOT_PERMITTED,
     ANSWER_BUSY,
     ANSWER_INVALID,
+    ANSWER_UNSUPPORTED,
     ANSWER_REFUSED, /* by GDBus itself: no such method, property or signature */
     ANSWER_OTHER,
 } AnswerKind;

@@ -31,6 +31,7 @@ say(const char *what, const Answer *answer)
         [ANSWER_NOT_PERMITTED] = "not permitted",
         [ANSWER_BUSY] = "busy",
         [ANSWER_INVALID] = "invalid",
+        [ANSWER_UNSUPPORTED] = "unsupported",
         [ANSWER_REFUSED] = "refused",
         [ANSWER_OTHER] = "other",
     };
