@@ -3,6 +3,7 @@
 #include "bus/subscribers.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "bus/access.h"
 #include "bus/audience.h"
 #include "bus/path.h"
@@ -267,6 +268,7 @@ on_rights_changed(gpointer user_data)
 static void
 on_name_vanished(GDBusConnection *connection, const char *name, gpointer user_data)
 {
+    folio_debug("subscriber %s has left", name);
     folio_subscribers_remove(user_data, name);
 }
 

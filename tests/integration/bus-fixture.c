@@ -3,6 +3,7 @@
 #include "integration/bus-fixture.h"
 
 #include <errno.h>
+#include <glib/gstdio.h>
 #include <signal.h>
 
 static const uid_t uids[N_USERS] = {
@@ -26,14 +27,17 @@ static const char rules[] =
     "    return undefined;\n"
     "});\n";
 
-static void
-write_rules(void)
+void
+write_rule(const char *name, const char *text)
 {
-    g_autofree char *path =
-        g_build_filename(g_getenv("FOLIOD_RULES_DIR"), "10-foliod-test.rules", NULL);
+    g_autofree char *path = g_build_filename(g_getenv("FOLIOD_RULES_DIR"), name, NULL);
     g_autoptr(GError) error = NULL;
 
-    g_file_set_contents_full(path, rules, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644, &error);
+    if (text == NULL) {
+        assert_return_code(g_unlink(path), errno);
+        return;
+    }
+    g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644, &error);
     assert_no_error(error);
 }
 
@@ -110,7 +114,7 @@ start(Daemon *daemon, const char *uri)
     fixture->interfaces = load_interfaces();
     fixture->polkitd = find_owner(daemon->bus, "org.freedesktop.PolicyKit1");
     assert_true(fixture->polkitd > 0);
-    write_rules();
+    write_rule("10-foliod-test.rules", rules);
     daemon_start(daemon, (const char *const[]){ connect, NULL }, NULL);
     for (User user = 0; user < N_USERS; user++)
         fixture->users[user] = caller_connect(uids[user]);

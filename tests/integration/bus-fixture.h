@@ -32,6 +32,10 @@ typedef struct {
     pid_t polkitd;
 } BusFixture;
 
+/* Adds a rules file of that name, such as "20-more.rules", which polkitd reads when the kernel
+ * tells it; text NULL: takes it away. It goes with the sandbox. */
+void write_rule(const char *name, const char *text);
+
 /* Tells polkitd the rules, starts foliod on that libvirt, and connects every user. */
 BusFixture *bus_fixture_new(const char *uri);
 
