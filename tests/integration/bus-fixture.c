@@ -62,7 +62,7 @@ write_host(const Daemon *daemon, guint n_more_guests)
     add_domain(xml, ALPHA_NAME, ALPHA_UUID);
     add_domain(xml, SECRET_NAME, SECRET_UUID);
     for (guint i = 0; i < n_more_guests; i++) {
-        g_autofree char *name = g_strdup_printf("guest-%03u", i);
+        g_autofree char *name = g_strdup_printf("web-%03u", i);
         g_autofree char *uuid = g_strdup_printf("00000000-0000-4000-8000-%012x", i);
 
         add_domain(xml, name, uuid);

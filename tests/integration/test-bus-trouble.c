@@ -99,7 +99,7 @@ test_many_guests_are_listed(void **state)
         gint64 start = g_get_monotonic_time();
         g_autoptr(Answer) answer =
             caller_ask(fixture->users[users[i]], FOLIOD_PATH, FOLIOD_MANAGER, "ListGuests", NULL);
-        g_auto(GStrv) parts = g_strsplit(answer->text, "guest-", -1);
+        g_auto(GStrv) parts = g_strsplit(answer->text, "web-", -1);
 
         print_message("%d guests for user %u: %.0f ms\n", MANY_GUESTS, users[i],
                       (double) (g_get_monotonic_time() - start) / 1000);
