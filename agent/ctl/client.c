@@ -3,11 +3,14 @@
 #include "ctl/client.h"
 
 #include "base/error.h"
+#include "ctl/tty-agent.h"
 
-#define BUS_NAME          "org.foliod1"
-#define MANAGER_PATH      "/org/foliod1"
-#define MANAGER_INTERFACE "org.foliod1.Manager"
-#define GUEST_INTERFACE   "org.foliod1.Guest"
+#include <unistd.h>
+
+#define BUS_NAME          FOLIO_CLIENT_BUS_NAME
+#define MANAGER_PATH      FOLIO_CLIENT_MANAGER_PATH
+#define MANAGER_INTERFACE FOLIO_CLIENT_MANAGER
+#define GUEST_INTERFACE   FOLIO_CLIENT_GUEST
 
 #define TIMEOUT_MSEC        (30 * 1000)
 #define DIALOG_TIMEOUT_MSEC (120 * 1000)
@@ -18,6 +21,8 @@
 struct _FolioClient {
     GDBusConnection *bus;
     gboolean interactive;
+    gboolean agent_tried;
+    FolioTtyAgent *agent; /* NULL: none, or not yet */
 };
 
 FolioClient *
@@ -43,14 +48,13 @@ folio_client_new(gboolean interactive, GError **error)
 void
 folio_client_free(FolioClient *client)
 {
+    folio_tty_agent_stop(client->agent);
     g_object_unref(client->bus);
     g_free(client);
 }
 
-/* The bus's and GDBus's own errors in words of this program; foliod's messages are for people
- * already. */
-static void
-explain(GError *error)
+void
+folio_client_explain(GError *error)
 {
     const char *text = NULL;
 
@@ -81,6 +85,22 @@ folio_client_exit_status(const GError *error)
     return FOLIO_EXIT_FAILED;
 }
 
+/* root is let in without being asked. */
+static void
+have_agent(FolioClient *client)
+{
+    if (!client->interactive || client->agent_tried || geteuid() == 0)
+        return;
+    client->agent_tried = TRUE;
+    client->agent = folio_tty_agent_start();
+}
+
+GDBusConnection *
+folio_client_get_bus(FolioClient *client)
+{
+    return client->bus;
+}
+
 /* arguments is sunk. Returns the reply, a tuple of reply_type. */
 static GVariant *
 call(FolioClient *client, const char *path, const char *interface, const char *method,
@@ -90,16 +110,24 @@ call(FolioClient *client, const char *path, const char *interface, const char *m
     GError *local = NULL;
     GVariant *reply;
 
+    have_agent(client);
     if (client->interactive)
         flags |= G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION;
     reply = g_dbus_connection_call_sync(
         client->bus, BUS_NAME, path, interface, method, arguments, G_VARIANT_TYPE(reply_type),
         flags, client->interactive ? DIALOG_TIMEOUT_MSEC : TIMEOUT_MSEC, NULL, &local);
     if (reply == NULL) {
-        explain(local);
+        folio_client_explain(local);
         g_propagate_error(error, local);
     }
     return reply;
+}
+
+GVariant *
+folio_client_call(FolioClient *client, const char *path, const char *interface, const char *method,
+                  GVariant *arguments, const char *reply_type, GError **error)
+{
+    return call(client, path, interface, method, arguments, reply_type, error);
 }
 
 static GVariant *
@@ -154,7 +182,7 @@ gathered(GObject *source, GAsyncResult *result, gpointer user_data)
         gather->replies[gather_call->index] = g_variant_get_child_value(reply, 0);
     } else if (!g_error_matches(error, FOLIO_ERROR, FOLIO_ERROR_NOT_FOUND) &&
                gather->error == NULL) {
-        explain(error);
+        folio_client_explain(error);
         gather->error = g_steal_pointer(&error);
     }
     gather_more(gather);
@@ -231,20 +259,26 @@ find_by(FolioClient *client, const char *method, const char *key, GError **error
 char *
 folio_client_find_guest(FolioClient *client, const char *uuid_or_name, GError **error)
 {
-    if (g_uuid_string_is_valid(uuid_or_name)) {
-        GError *local = NULL;
-        char *path = find_by(client, "GetGuestByUuid", uuid_or_name, &local);
+    g_autoptr(GError) no_uuid = NULL;
+    g_autofree char *by_uuid = NULL;
+    g_autofree char *by_name = NULL;
 
-        if (path != NULL)
-            return path;
-        if (!g_error_matches(local, FOLIO_ERROR, FOLIO_ERROR_NOT_FOUND)) {
-            g_propagate_error(error, local);
-            return NULL;
-        }
-        /* A guest may have a name that looks like a UUID. */
-        g_error_free(local);
+    if (!g_uuid_string_is_valid(uuid_or_name))
+        return find_by(client, "GetGuestByName", uuid_or_name, error);
+    by_uuid = find_by(client, "GetGuestByUuid", uuid_or_name, &no_uuid);
+    if (by_uuid == NULL && !g_error_matches(no_uuid, FOLIO_ERROR, FOLIO_ERROR_NOT_FOUND)) {
+        g_propagate_error(error, g_steal_pointer(&no_uuid));
+        return NULL;
     }
-    return find_by(client, "GetGuestByName", uuid_or_name, error);
+    /* A guest may have a name that looks like a UUID, even like another's. */
+    by_name = find_by(client, "GetGuestByName", uuid_or_name, by_uuid == NULL ? error : NULL);
+    if (by_uuid == NULL)
+        return g_steal_pointer(&by_name);
+    if (by_name == NULL || g_str_equal(by_name, by_uuid))
+        return g_steal_pointer(&by_uuid);
+    g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID,
+                "%s is the UUID of one guest and the name of another", uuid_or_name);
+    return NULL;
 }
 
 GVariant *

@@ -6,9 +6,15 @@
 
 #include <gio/gio.h>
 
+#define FOLIO_CLIENT_BUS_NAME     "org.foliod1"
+#define FOLIO_CLIENT_MANAGER_PATH "/org/foliod1"
+#define FOLIO_CLIENT_MANAGER      "org.foliod1.Manager"
+#define FOLIO_CLIENT_GUEST        "org.foliod1.Guest"
+
 typedef struct _FolioClient FolioClient;
 
-/* Connects to the system bus. interactive: polkit may ask somebody for a password. */
+/* Connects to the system bus. interactive: polkit may ask somebody for a password, on this terminal
+ * if there is no other way. */
 FolioClient *folio_client_new(gboolean interactive, GError **error);
 
 void folio_client_free(FolioClient *client);
@@ -23,8 +29,21 @@ GVariant *folio_client_get_guest(FolioClient *client, const char *path, GError *
  * meanwhile is left out. Free with g_ptr_array_unref. */
 GPtrArray *folio_client_get_guests(FolioClient *client, GError **error);
 
-/* The object path of a guest, by its UUID or, when there is none of that, by its name. */
+/* The object path of a guest, by its UUID or, when there is none of that, by its name. INVALID: it
+ * is the UUID of one and the name of another. */
 char *folio_client_find_guest(FolioClient *client, const char *uuid_or_name, GError **error);
+
+/* Calls foliod; arguments is sunk. The reply is a tuple of reply_type. */
+GVariant *folio_client_call(FolioClient *client, const char *path, const char *interface,
+                            const char *method, GVariant *arguments, const char *reply_type,
+                            GError **error);
+
+/* Puts errors of the bus and of GDBus in words of this program; foliod's messages are for people
+ * already. */
+void folio_client_explain(GError *error);
+
+/* The connection to the bus. */
+GDBusConnection *folio_client_get_bus(FolioClient *client);
 
 /* The reply of ListRam, (saa{sv}). */
 GVariant *folio_client_list_ram(FolioClient *client, const char *path, GError **error);
@@ -40,6 +59,7 @@ typedef enum {
     FOLIO_EXIT_USAGE = 2,
     FOLIO_EXIT_NOT_RUNNING = 3,
     FOLIO_EXIT_NOT_PERMITTED = 4,
+    FOLIO_EXIT_CANCELLED = 5,
 } FolioExitStatus;
 
 FolioExitStatus folio_client_exit_status(const GError *error);

@@ -46,6 +46,19 @@ append_sampling(const FolioInvocation *invocation, GVariant *guest, GString *out
 }
 
 static void
+append_acts(const FolioInvocation *invocation, GVariant *guest, GString *out)
+{
+    const guint64 split = folio_dict_number(guest, "SplitBlocks");
+    const guint64 collapsed = folio_dict_number(guest, "CollapsedBlocks");
+    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT " blocks split, %" G_GUINT64_FORMAT
+                                            " collapsed, by jobs",
+                                            split, collapsed);
+
+    if (split > 0 || collapsed > 0)
+        folio_append_field(invocation, out, "changed", FOLIO_COLOUR_NONE, text);
+}
+
+static void
 append_guest(const FolioInvocation *invocation, GVariant *guest, GString *out)
 {
     const char *state = folio_dict_string(guest, "State");
@@ -75,6 +88,7 @@ append_guest(const FolioInvocation *invocation, GVariant *guest, GString *out)
                        pid != 0 ? process : "not known");
     folio_append_field(invocation, out, "RAM", FOLIO_COLOUR_NONE, ram != 0 ? totals : "not known");
     append_sampling(invocation, guest, out);
+    append_acts(invocation, guest, out);
 }
 
 static void

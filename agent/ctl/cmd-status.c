@@ -5,8 +5,41 @@
 
 #include <stdio.h>
 
-static const char *const states[] = { "deciding",   "sampling",   "located",
+static const char *const states[] = { "deciding",   "sampling",   "located", "paused",
                                       "ineligible", "discovered", "leaving" };
+
+static void
+append_foliod(const FolioInvocation *invocation, GVariant *manager, GString *out)
+{
+    const gboolean paused = folio_dict_boolean(manager, "Paused");
+    g_autofree char *text = g_strconcat(
+        folio_dict_string(manager, "Version"),
+        paused ? ", paused: nothing is sampled or changed until folioctl resume" : "", NULL);
+
+    folio_append_field(invocation, out, "foliod", paused ? FOLIO_COLOUR_YELLOW : FOLIO_COLOUR_NONE,
+                       text);
+}
+
+/* Ways to act, each with the reason if it is of no use here. */
+static void
+append_actuators(const FolioInvocation *invocation, GVariant *manager, GString *out)
+{
+    g_autoptr(GVariant) actuators =
+        g_variant_lookup_value(manager, "Actuators", G_VARIANT_TYPE("a(sbs)"));
+    g_autoptr(GString) text = g_string_new(NULL);
+    const char *name, *reason;
+    GVariantIter iter;
+    gboolean usable;
+
+    if (actuators == NULL)
+        return;
+    g_variant_iter_init(&iter, actuators);
+    while (g_variant_iter_next(&iter, "(&sb&s)", &name, &usable, &reason))
+        g_string_append_printf(text, "%s%s%s%s", text->len > 0 ? "; " : "", name,
+                               usable ? "" : ": ", usable ? "" : reason);
+    folio_append_field(invocation, out, "actuators", FOLIO_COLOUR_NONE,
+                       text->len > 0 ? text->str : "none: this version measures only");
+}
 
 static void
 append_libvirt(const FolioInvocation *invocation, GVariant *manager, GString *out)
@@ -205,8 +238,7 @@ folio_cmd_status(const FolioInvocation *invocation, GError **error)
         return FOLIO_EXIT_OK;
     }
     out = g_string_new(NULL);
-    folio_append_field(invocation, out, "foliod", FOLIO_COLOUR_NONE,
-                       folio_dict_string(manager, "Version"));
+    append_foliod(invocation, manager, out);
     append_libvirt(invocation, manager, out);
     append_guests(invocation, guests, out);
     append_ram(invocation, guests, out);
@@ -214,6 +246,7 @@ folio_cmd_status(const FolioInvocation *invocation, GError **error)
     append_heat(invocation, guests, out);
     append_nominated(invocation, guests, out);
     append_features(invocation, manager, out);
+    append_actuators(invocation, manager, out);
     append_config(invocation, manager, out);
     append_not_located(invocation, guests, out);
     fputs(out->str, stdout);

@@ -15,10 +15,13 @@ typedef struct {
 } FolioAnalyzeOptions;
 
 typedef struct {
-    FolioClient *client; /* NULL for a verb that asks nobody */
-    const char *guest;   /* UUID or name; NULL when not given */
-    const char *file;    /* NULL for a verb that takes none */
+    FolioClient *client;      /* NULL for a verb that asks nobody */
+    const char *guest;        /* UUID or name; NULL when not given */
+    const char *file;         /* NULL for a verb that takes none */
+    const char *const *words; /* those after the guest, or after the verb; NULL-terminated */
     const FolioAnalyzeOptions *analyze;
+    guint order;      /* --order, of split */
+    gboolean restore; /* --restore, of pause */
     gboolean json;
     gboolean coloured;
     gboolean symbols; /* the terminal shows more than ASCII */
@@ -33,7 +36,19 @@ FolioExitStatus folio_cmd_status(const FolioInvocation *invocation, GError **err
 FolioExitStatus folio_cmd_list(const FolioInvocation *invocation, GError **error);
 FolioExitStatus folio_cmd_show(const FolioInvocation *invocation, GError **error);
 FolioExitStatus folio_cmd_doctor(const FolioInvocation *invocation, GError **error);
+FolioExitStatus folio_cmd_set_mode(const FolioInvocation *invocation, GError **error);
+FolioExitStatus folio_cmd_pause(const FolioInvocation *invocation, GError **error);
+FolioExitStatus folio_cmd_resume(const FolioInvocation *invocation, GError **error);
 FolioExitStatus folio_cmd_reload(const FolioInvocation *invocation, GError **error);
+
+/* These print progress and what became of the job, which may be that it failed: then an error is
+ * set. */
+FolioExitStatus folio_cmd_split(const FolioInvocation *invocation, GError **error);
+FolioExitStatus folio_cmd_collapse(const FolioInvocation *invocation, GError **error);
+FolioExitStatus folio_cmd_restore(const FolioInvocation *invocation, GError **error);
+
+/* Prints a line for each thing that happens, until Ctrl-C. */
+FolioExitStatus folio_cmd_monitor(const FolioInvocation *invocation, GError **error);
 
 /* Prints what was whole even of a file that is damaged, and sets an error. */
 FolioExitStatus folio_cmd_analyze(const FolioInvocation *invocation, GError **error);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "build-config.h"
 #include "ctl/cmd.h"
+#include "ctl/remote.h"
 
 #include <locale.h>
 #include <signal.h>
@@ -12,7 +13,14 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-typedef enum { GUEST_NONE, GUEST_MAY, GUEST_MUST, FILE_MUST } Argument;
+typedef enum {
+    GUEST_NONE,
+    GUEST_MAY,
+    GUEST_MUST,
+    GUEST_AND_MODE,
+    GUEST_AND_BLOCKS,
+    FILE_MUST,
+} Argument;
 
 typedef struct {
     const char *name;
@@ -22,7 +30,19 @@ typedef struct {
     const char *help;
 } Verb;
 
-static const char *const argument_words[] = { "", " [GUEST]", " GUEST", " FILE" };
+/* As the usage says it, and how many words may and must follow the verb. */
+static const struct {
+    const char *usage;
+    guint min, max;
+    const char *missing; /* what the first is when it is missing */
+} arguments[] = {
+    [GUEST_NONE] = { "", 0, 0, "" },
+    [GUEST_MAY] = { " [GUEST]", 0, 1, "guest" },
+    [GUEST_MUST] = { " GUEST", 1, 1, "guest" },
+    [GUEST_AND_MODE] = { " GUEST MODE", 2, 2, "mode" },
+    [GUEST_AND_BLOCKS] = { " GUEST RANGE", 2, 3, "range" },
+    [FILE_MUST] = { " FILE", 1, 1, "file" },
+};
 
 static const char analyze_help[] =
     "FILE is a recording of Arm SPE, made on any machine with\n"
@@ -61,6 +81,14 @@ static const char analyze_help[] =
     "\n"
     "A damaged file gives what was whole of it, and exit status 1.\n";
 
+#define act_help                                                                                 \
+    "RANGE is FIRST COUNT, numbers of 2 MiB blocks through the RAM blocks that show lists,\n"    \
+    "one after the other, from 0; or 0xSTART-0xEND, as analyze --pid prints it, within one of\n" \
+    "them. Waits for the end of the job; Ctrl-C cancels it, what is done stays done, and the\n"  \
+    "exit status is 5; a second Ctrl-C leaves it to go on. Needs the polkit action\n"            \
+    "org.foliod1.act.\n"                                                                         \
+    "\n"
+
 static const Verb verbs[] = {
     { "status", GUEST_NONE, folio_cmd_status, "foliod, libvirt, totals, and guests not served",
       "Version, libvirt connection, guests by state, their RAM in total and in huge\n"
@@ -76,6 +104,28 @@ static const Verb verbs[] = {
     { "doctor", GUEST_MAY, folio_cmd_doctor, "what is missing on this host, and for a guest",
       "Each precondition of the host and, if one is named, of a guest: pass, warn or\n"
       "fail, and the remedy below. Exit status 1 when any check fails.\n" },
+    { "monitor", GUEST_NONE, folio_cmd_monitor, "what happens, a line each, until Ctrl-C",
+      "First what there is: foliod itself and each guest; then states, modes, the heat of\n"
+      "each window, and jobs, as they change. With --json an object a line. Goes on when\n"
+      "foliod is restarted. Exit status 0 after Ctrl-C.\n" },
+    { "set-mode", GUEST_AND_MODE, folio_cmd_set_mode, "what may be done with a guest",
+      "MODE is off, observe, split, collapse or adaptive. It comes before what the guest's\n"
+      "metadata and the configuration say, until the next boot; \"default\" takes it back.\n"
+      "Needs the polkit action org.foliod1.set-mode.\n" },
+    { "split", GUEST_AND_BLOCKS, folio_cmd_split, "split huge pages of a guest",
+      act_help "  --order=N  log2 pages of what is to be: 0 (default), or 2 to 8\n" },
+    { "collapse", GUEST_AND_BLOCKS, folio_cmd_collapse, "make huge pages of a guest's memory",
+      act_help },
+    { "restore", GUEST_MUST, folio_cmd_restore, "give back what was changed of a guest",
+      "Collapses what foliod has split and puts khugepaged back as it was. Progress, Ctrl-C\n"
+      "and rights are as of split.\n" },
+    { "pause", GUEST_NONE, folio_cmd_pause, "nothing is sampled or changed any more",
+      "Until resume or the next boot; jobs are cancelled. Needs the polkit action\n"
+      "org.foliod1.manage.\n"
+      "\n"
+      "  --restore  and give back what was changed of each guest\n" },
+    { "resume", GUEST_NONE, folio_cmd_resume, "go on after a pause",
+      "Needs the polkit action org.foliod1.manage.\n" },
     { "reload", GUEST_NONE, folio_cmd_reload, "foliod reads its configuration again",
       "All or nothing: with any error the old configuration stays, and every error is\n"
       "printed. Needs the polkit action org.foliod1.manage.\n" },
@@ -85,12 +135,16 @@ static const Verb verbs[] = {
 
 static const char exit_statuses[] =
     "Exit status: 0 done, 1 it failed (doctor: a check fails), 2 wrong usage,\n"
-    "3 foliod is not running, 4 not permitted.\n";
+    "3 foliod is not running, 4 not permitted, 5 the job was cancelled; with --host, 255\n"
+    "the host cannot be reached.\n";
 
 typedef struct {
     gboolean json;
     gboolean help;
     gboolean version;
+    gboolean restore;
+    gint order; /* -1: not given */
+    char *host;
     FolioAnalyzeOptions analyze;
     char **words;
 } Options;
@@ -100,6 +154,7 @@ options_clear(Options *options)
 {
     folio_analyze_options_clear(&options->analyze);
     g_strfreev(options->words);
+    g_free(options->host);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
@@ -108,24 +163,27 @@ static void
 print_help(const Verb *verb)
 {
     if (verb != NULL) {
-        printf("Usage: folioctl [--json] %s%s\n\n%s", verb->name, argument_words[verb->argument],
+        printf("Usage: folioctl [--json] %s%s\n\n%s", verb->name, arguments[verb->argument].usage,
                verb->help);
     } else {
         printf(
-            "Usage: folioctl [OPTION...] VERB [GUEST|FILE]\n\nAsks foliod on this host.\n\nVerbs:\n");
+            "Usage: folioctl [OPTION...] VERB [ARGUMENT...]\n\nAsks foliod on this host.\n\nVerbs:\n");
         for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++) {
             g_autofree char *call =
-                g_strconcat(verbs[i].name, argument_words[verbs[i].argument], NULL);
+                g_strconcat(verbs[i].name, arguments[verbs[i].argument].usage, NULL);
 
-            printf("  %-15s  %s\n", call, verbs[i].summary);
+            printf("  %-20s  %s\n", call, verbs[i].summary);
         }
         printf("\nOptions:\n"
                "  --json           print JSON, version 1, sizes in bytes\n"
+               "  -H, --host=HOST  run folioctl there, by ssh\n"
                "  --help           help; with a verb, on that verb\n"
                "  --version        the version of folioctl\n");
     }
-    if (verb == NULL || verb->argument == GUEST_MAY || verb->argument == GUEST_MUST)
-        printf("\nGUEST is a UUID or a name; a UUID goes before a name that looks like it.\n");
+    if (verb == NULL || (verb->argument != GUEST_NONE && verb->argument != FILE_MUST))
+        printf(
+            "\nGUEST is a UUID or a name. What is the UUID of one guest and the name of another is\n"
+            "refused.\n");
     printf("\n%s\nStates, reasons and figures are those of the D-Bus interface:\n%s\n",
            exit_statuses, FOLIO_INTERFACE_XML);
 }
@@ -179,6 +237,9 @@ parse_options(int argc, char **argv, Options *options, GError **error)
         { "json", 0, 0, G_OPTION_ARG_NONE, &options->json, NULL, NULL },
         { "help", 'h', 0, G_OPTION_ARG_NONE, &options->help, NULL, NULL },
         { "version", 0, 0, G_OPTION_ARG_NONE, &options->version, NULL, NULL },
+        { "host", 'H', 0, G_OPTION_ARG_STRING, &options->host, NULL, NULL },
+        { "order", 0, 0, G_OPTION_ARG_INT, &options->order, NULL, NULL },
+        { "restore", 0, 0, G_OPTION_ARG_NONE, &options->restore, NULL, NULL },
         { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->words, NULL, NULL },
         G_OPTION_ENTRY_NULL,
     };
@@ -240,45 +301,74 @@ dispatch_file(const Verb *verb, const Options *options, FolioInvocation *invocat
     return run(verb, invocation);
 }
 
+/* Options that only one verb has. */
+static const char *
+find_stray_option(const Verb *verb, const Options *options)
+{
+    if (verb->argument != FILE_MUST && folio_analyze_options_given(&options->analyze))
+        return "such options are for analyze";
+    if (options->order >= 0 && verb->run != folio_cmd_split)
+        return "--order is for split";
+    if (options->restore && verb->run != folio_cmd_pause)
+        return "--restore is for pause";
+    return NULL;
+}
+
+static FolioExitStatus
+dispatch_verb(const Verb *verb, const Options *options, FolioInvocation *invocation)
+{
+    guint n = g_strv_length(options->words) - 1;
+    const char *stray = find_stray_option(verb, options);
+
+    if (n > arguments[verb->argument].max)
+        return wrong_usage("%s: \"%s\" is one word too many", verb->name, options->words[n]);
+    if (n < arguments[verb->argument].min)
+        return wrong_usage(
+            "%s: which %s?", verb->name,
+            n == 0 && verb->argument != FILE_MUST ? "guest" : arguments[verb->argument].missing);
+    if (stray != NULL)
+        return wrong_usage("%s: %s", verb->name, stray);
+    if (verb->argument == FILE_MUST)
+        return dispatch_file(verb, options, invocation);
+    for (guint i = 1; i <= n; i++) {
+        if (!g_utf8_validate(options->words[i], -1, NULL))
+            return wrong_usage("%s: \"%s\" is not UTF-8", verb->name, options->words[i]);
+    }
+    invocation->guest = n > 0 ? options->words[1] : NULL;
+    invocation->words = (const char *const *) options->words + MIN(n, 1) + 1;
+    return run(verb, invocation);
+}
+
 static FolioExitStatus
 dispatch(const Options *options)
 {
-    guint n_words = options->words != NULL ? g_strv_length(options->words) : 0;
-    const Verb *verb = n_words > 0 ? find_verb(options->words[0]) : NULL;
-    FolioInvocation invocation = { .json = options->json, .analyze = &options->analyze };
+    const char *name = options->words != NULL ? options->words[0] : NULL;
+    const Verb *verb = name != NULL ? find_verb(name) : NULL;
+    FolioInvocation invocation = { .json = options->json,
+                                   .analyze = &options->analyze,
+                                   .order = (guint) MAX(options->order, 0),
+                                   .restore = options->restore };
 
     if (options->version) {
         printf("folioctl %s\n", FOLIO_VERSION);
         return FOLIO_EXIT_OK;
     }
-    if (n_words > 0 && verb == NULL)
-        return wrong_usage("there is no verb \"%s\"", options->words[0]);
+    if (name != NULL && verb == NULL)
+        return wrong_usage("there is no verb \"%s\"", name);
     if (options->help) {
         print_help(verb);
         return FOLIO_EXIT_OK;
     }
     if (verb == NULL)
         return wrong_usage("which verb?");
-    if (n_words > (verb->argument == GUEST_NONE ? 1 : 2))
-        return wrong_usage("%s: \"%s\" is one word too many", verb->name,
-                           options->words[n_words - 1]);
-    if (verb->argument >= GUEST_MUST && n_words < 2)
-        return wrong_usage("%s: which %s?", verb->name,
-                           verb->argument == FILE_MUST ? "file" : "guest");
-    if (verb->argument == FILE_MUST)
-        return dispatch_file(verb, options, &invocation);
-    if (folio_analyze_options_given(&options->analyze))
-        return wrong_usage("%s: such options are for analyze", verb->name);
-    invocation.guest = n_words > 1 ? options->words[1] : NULL;
-    if (invocation.guest != NULL && !g_utf8_validate(invocation.guest, -1, NULL))
-        return wrong_usage("%s: \"%s\" is not UTF-8", verb->name, invocation.guest);
-    return run(verb, &invocation);
+    return dispatch_verb(verb, options, &invocation);
 }
 
 int
 main(int argc, char **argv)
 {
-    g_auto(Options) options = { 0 };
+    g_auto(Options) options = { .order = -1 };
+    g_auto(GStrv) all = g_strdupv(argv);
     g_autoptr(GError) error = NULL;
     FolioExitStatus status;
 
@@ -286,6 +376,8 @@ main(int argc, char **argv)
     setlocale(LC_CTYPE, "");
     if (!parse_options(argc, argv, &options, &error))
         return wrong_usage("%s", error->message);
+    if (options.host != NULL)
+        return folio_run_on_host(options.host, all + 1);
     status = dispatch(&options);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         complain("standard output could not be written");

@@ -2,70 +2,9 @@
 /* What folioctl --json prints. */
 #include "ctl/json.h"
 
-#include "base/log.h"
 #include "ctl/client.h"
 #include "ctl/cmd.h"
-
-#include <json-glib/json-glib.h>
-
-static JsonBuilder *
-begin(void)
-{
-    JsonBuilder *builder = json_builder_new();
-
-    json_builder_begin_object(builder);
-    json_builder_set_member_name(builder, "version");
-    json_builder_add_int_value(builder, FOLIO_JSON_VERSION);
-    return builder;
-}
-
-/* json-glib escapes below U+0020 only; some terminals obey the controls above U+007F too, and some
- * readers take U+2028 for the end of a line. Such characters stand inside strings, where JSON lets
- * them be written as UTF-16 units. */
-static char *
-escape_unprintable(const char *json)
-{
-    GString *out = g_string_new(NULL);
-
-    for (const char *p = json; *p != '\0'; p = g_utf8_next_char(p)) {
-        gunichar c = g_utf8_get_char(p);
-
-        if (c < 0x7f || folio_is_printable(c))
-            g_string_append_unichar(out, c);
-        else if (c <= 0xffff)
-            g_string_append_printf(out, "\\u%04x", c);
-        else
-            g_string_append_printf(out, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10),
-                                   0xdc00 + ((c - 0x10000) & 0x3ff));
-    }
-    g_string_append_c(out, '\n');
-    return g_string_free(out, FALSE);
-}
-
-char *
-folio_json_quote(const char *text)
-{
-    g_autofree char *valid = g_utf8_make_valid(text, -1);
-    g_autoptr(JsonNode) node = json_node_init_string(json_node_alloc(), valid);
-    g_autofree char *json = json_to_string(node, FALSE);
-
-    return g_strchomp(escape_unprintable(json));
-}
-
-static char *
-finish(JsonBuilder *builder)
-{
-    g_autoptr(JsonGenerator) generator = json_generator_new();
-    g_autoptr(JsonNode) root = NULL;
-    g_autofree char *text = NULL;
-
-    json_builder_end_object(builder);
-    root = json_builder_get_root(builder);
-    json_generator_set_root(generator, root);
-    json_generator_set_pretty(generator, TRUE);
-    text = json_generator_to_data(generator, NULL);
-    return escape_unprintable(text);
-}
+#include "ctl/json-text.h"
 
 static void
 add_string(JsonBuilder *builder, const char *member, const char *value)
@@ -126,6 +65,8 @@ add_sampling(JsonBuilder *builder, GVariant *guest)
     add_known(builder, "dense_bytes", folio_dict_number(guest, "DenseBytes"), windows > 0);
     add_known(builder, "undecided_bytes", folio_dict_number(guest, "UndecidedBytes"), windows > 0);
     add_known(builder, "idle_bytes", folio_dict_number(guest, "IdleBytes"), windows > 0);
+    add_number(builder, "split_blocks", folio_dict_number(guest, "SplitBlocks"));
+    add_number(builder, "collapsed_blocks", folio_dict_number(guest, "CollapsedBlocks"));
     add_number(builder, "samples", folio_dict_number(guest, "Samples"));
     add_number(builder, "unmapped_samples", folio_dict_number(guest, "UnmappedSamples"));
     add_number(builder, "lost_samples", folio_dict_number(guest, "LostSamples"));
@@ -204,12 +145,13 @@ add_host_sampling(JsonBuilder *builder, GVariant *manager)
 char *
 folio_json_status(GVariant *manager, GPtrArray *guests)
 {
-    g_autoptr(JsonBuilder) builder = begin();
+    g_autoptr(JsonBuilder) builder = folio_json_begin();
 
     add_string(builder, "foliod_version", folio_dict_string(manager, "Version"));
     add_string(builder, "uri", folio_dict_string(manager, "Uri"));
     add_boolean(builder, "connected", folio_dict_boolean(manager, "Connected"));
     add_string(builder, "connection_error", folio_dict_string(manager, "ConnectionError"));
+    add_boolean(builder, "paused", folio_dict_boolean(manager, "Paused"));
     add_strings(builder, "features", manager, "Features");
     add_strings(builder, "config_errors", manager, "ConfigErrors");
     add_host_sampling(builder, manager);
@@ -231,20 +173,20 @@ folio_json_status(GVariant *manager, GPtrArray *guests)
             add_guest(builder, guests->pdata[i]);
     }
     json_builder_end_array(builder);
-    return finish(builder);
+    return folio_json_finish(builder, TRUE);
 }
 
 char *
 folio_json_list(GPtrArray *guests)
 {
-    g_autoptr(JsonBuilder) builder = begin();
+    g_autoptr(JsonBuilder) builder = folio_json_begin();
 
     json_builder_set_member_name(builder, "guests");
     json_builder_begin_array(builder);
     for (guint i = 0; i < guests->len; i++)
         add_guest(builder, guests->pdata[i]);
     json_builder_end_array(builder);
-    return finish(builder);
+    return folio_json_finish(builder, TRUE);
 }
 
 static void
@@ -295,26 +237,26 @@ add_ram(JsonBuilder *builder, GVariant *ram)
 char *
 folio_json_show(GVariant *guest, GVariant *ram)
 {
-    g_autoptr(JsonBuilder) builder = begin();
+    g_autoptr(JsonBuilder) builder = folio_json_begin();
 
     json_builder_set_member_name(builder, "guest");
     add_guest(builder, guest);
     if (ram != NULL) {
         add_ram(builder, ram);
-        return finish(builder);
+        return folio_json_finish(builder, TRUE);
     }
     json_builder_set_member_name(builder, "scan");
     json_builder_add_null_value(builder);
     json_builder_set_member_name(builder, "ram");
     json_builder_add_null_value(builder);
-    return finish(builder);
+    return folio_json_finish(builder, TRUE);
 }
 
 char *
 folio_json_doctor(const char *uuid, GVariant *checks)
 {
     static const char *const results[] = { "pass", "warn", "fail" };
-    g_autoptr(JsonBuilder) builder = begin();
+    g_autoptr(JsonBuilder) builder = folio_json_begin();
     guint counts[G_N_ELEMENTS(results)] = { 0 };
     const char *check, *result, *text, *remedy;
     GVariantIter iter;
@@ -337,14 +279,45 @@ folio_json_doctor(const char *uuid, GVariant *checks)
     json_builder_end_array(builder);
     for (gsize i = 0; i < G_N_ELEMENTS(results); i++)
         add_number(builder, results[i], counts[i]);
-    return finish(builder);
+    return folio_json_finish(builder, TRUE);
 }
 
 char *
 folio_json_reload(void)
 {
-    g_autoptr(JsonBuilder) builder = begin();
+    g_autoptr(JsonBuilder) builder = folio_json_begin();
 
     add_boolean(builder, "reloaded", TRUE);
-    return finish(builder);
+    return folio_json_finish(builder, TRUE);
+}
+
+char *
+folio_json_mode(const char *uuid, const char *mode)
+{
+    g_autoptr(JsonBuilder) builder = folio_json_begin();
+
+    add_string(builder, "guest", uuid);
+    add_string(builder, "mode", mode);
+    return folio_json_finish(builder, TRUE);
+}
+
+char *
+folio_json_paused(gboolean paused)
+{
+    g_autoptr(JsonBuilder) builder = folio_json_begin();
+
+    add_boolean(builder, "paused", paused);
+    return folio_json_finish(builder, TRUE);
+}
+
+char *
+folio_json_job(guint job, const char *state, guint64 done, guint64 total)
+{
+    g_autoptr(JsonBuilder) builder = folio_json_begin();
+
+    add_number(builder, "job", job);
+    add_string(builder, "state", state);
+    add_number(builder, "done", done);
+    add_number(builder, "total", total);
+    return folio_json_finish(builder, TRUE);
 }

@@ -6,14 +6,19 @@
  * (data/org.foliod1.xml), and what is not known is null. Characters that are not printable are
  * escaped. On failure nothing is printed here, and the exit status says of what kind it was.
  *
- * status  {"version", "foliod_version", "uri", "connected", "connection_error", "features":
- * [TOKEN], "config_errors": [TEXT], "guests_by_state": {STATE: NUMBER}, "ram_bytes",
+ * status  {"version", "foliod_version", "uri", "connected", "connection_error", "paused",
+ * "features": [TOKEN], "config_errors": [TEXT], "guests_by_state": {STATE: NUMBER}, "ram_bytes",
  * "present_bytes", "huge_bytes", "swapped_bytes", "sparse_bytes", "dense_bytes",
  * "undecided_bytes", "idle_bytes", "not_located": [GUEST]} list    {"version",
  * "guests": [GUEST]} show    {"version", "guest": GUEST, "scan", "ram": [BLOCK]}; scan and ram are
  * null when the caller may not call ListRam doctor  {"version", "guest": UUID or null, "checks":
  * [{"check", "result", "text", "remedy"}], "pass": NUMBER, "warn": NUMBER, "fail": NUMBER} reload
  * {"version", "reloaded": true}
+ * set-mode {"version", "guest": UUID, "mode": the one in force}
+ * pause, resume {"version", "paused"}
+ * split, collapse, restore {"version", "job", "state": "done" or "cancelled", "done", "total"}, in
+ *          blocks of 2 MiB
+ * monitor: ctl/json-event.h
  * analyze {"version", "file", "damage": TEXT or null, "period", "midr", "exclude_guest",
  *          "aux_events", "aux_truncated", "aux_partial", "aux_collisions", "events_lost",
  *          "events_compressed", "records", "samples", "operations": {OPERATION: NUMBER},
@@ -27,7 +32,8 @@
  *
  * GUEST   {"uuid", "name", "pid", "state", "reason", "reason_text", "remedy", "mode", "suspended",
  *          "ram_bytes", "present_bytes", "huge_bytes", "swapped_bytes", "source", "coverage",
- *          "sparse_bytes", "dense_bytes", "undecided_bytes", "idle_bytes", "samples",
+ *          "sparse_bytes", "dense_bytes", "undecided_bytes", "idle_bytes", "split_blocks",
+ *          "collapsed_blocks", "samples",
  *          "unmapped_samples", "lost_samples", "windows", "window_seconds"}; those by heat are null
  *          before the first window
  * BLOCK   {"id", "kind", "backing", "file", "file_deleted", "fs_type", "fs_options", "huge", "hva",
@@ -56,3 +62,9 @@ char *folio_json_show(GVariant *guest, GVariant *ram);
 char *folio_json_doctor(const char *uuid, GVariant *checks);
 
 char *folio_json_reload(void);
+
+char *folio_json_mode(const char *uuid, const char *mode);
+
+char *folio_json_paused(gboolean paused);
+
+char *folio_json_job(guint job, const char *state, guint64 done, guint64 total);

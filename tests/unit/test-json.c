@@ -94,6 +94,8 @@ test_list(void **state)
                                            "dense_bytes",
                                            "undecided_bytes",
                                            "idle_bytes",
+                                           "split_blocks",
+                                           "collapsed_blocks",
                                            "samples",
                                            "unmapped_samples",
                                            "lost_samples",
