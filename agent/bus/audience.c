@@ -282,7 +282,7 @@ folio_audience_hears(FolioAudience *audience, const char *uuid)
     if (sight == NULL || sight->state == SIGHT_DENIED)
         return FALSE;
     if (sight->state == SIGHT_GRANTED)
-        return TRUE;
+        return sight->knows; /* not yet: it is being told all */
     sight->missed = TRUE;
     return FALSE;
 }

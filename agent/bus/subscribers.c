@@ -81,51 +81,6 @@ describe(FolioSubscribers *subscribers, const char *uuid)
         subscribers->describe(subscribers->manager, subscribers->jobs, guest));
 }
 
-static void
-tell_all(const char *sender, const char *uuid, gpointer user_data)
-{
-    FolioSubscribers *subscribers = user_data;
-    g_autoptr(GVariant) all = describe(subscribers, uuid);
-
-    if (all != NULL)
-        emit_properties(subscribers, sender, uuid, all, NULL);
-}
-
-/* Nothing of it can be asked for any more. */
-static void
-tell_gone(const char *sender, const char *uuid, gpointer user_data)
-{
-    FolioSubscribers *subscribers = user_data;
-    g_autoptr(GVariant) told =
-        g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0));
-    const char *const all[] = { "Name", "Uuid", "Pid", "State", NULL };
-
-    if (!g_str_equal(uuid, HOST))
-        emit_properties(subscribers, sender, uuid, told, all);
-}
-
-static void
-tell_job(const char *sender, GVariant *job, gpointer user_data)
-{
-    emit(user_data, sender, FOLIO_MANAGER_PATH, FOLIO_MANAGER_INTERFACE, "JobChanged", job);
-}
-
-static const char *
-find_name(const char *uuid, gpointer user_data)
-{
-    FolioSubscribers *subscribers = user_data;
-    FolioGuest *guest;
-
-    if (g_str_equal(uuid, HOST))
-        return "";
-    guest = folio_manager_find_uuid(subscribers->manager, uuid);
-    return guest != NULL ? folio_guest_get_name(guest) : NULL;
-}
-
-static const FolioAudienceEvents audience_events = {
-    .tell_all = tell_all, .tell_gone = tell_gone, .tell_job = tell_job, .find_name = find_name
-};
-
 /* What goes to all that may hear it. */
 
 /* The members of now that are not in before as they are; NULL before: all. */
@@ -171,6 +126,54 @@ tell_change(FolioSubscribers *subscribers, const char *uuid)
             emit_properties(subscribers, sender, uuid, changed, NULL);
     }
 }
+
+/* The others have what is told of it now as well: each later difference is one to all. */
+static void
+tell_all(const char *sender, const char *uuid, gpointer user_data)
+{
+    FolioSubscribers *subscribers = user_data;
+    GVariant *all;
+
+    tell_change(subscribers, uuid);
+    all = g_hash_table_lookup(subscribers->told, uuid);
+    if (all != NULL)
+        emit_properties(subscribers, sender, uuid, all, NULL);
+}
+
+/* Nothing of it can be asked for any more. */
+static void
+tell_gone(const char *sender, const char *uuid, gpointer user_data)
+{
+    FolioSubscribers *subscribers = user_data;
+    g_autoptr(GVariant) told =
+        g_variant_ref_sink(g_variant_new_array(G_VARIANT_TYPE("{sv}"), NULL, 0));
+    const char *const all[] = { "Name", "Uuid", "Pid", "State", NULL };
+
+    if (!g_str_equal(uuid, HOST))
+        emit_properties(subscribers, sender, uuid, told, all);
+}
+
+static void
+tell_job(const char *sender, GVariant *job, gpointer user_data)
+{
+    emit(user_data, sender, FOLIO_MANAGER_PATH, FOLIO_MANAGER_INTERFACE, "JobChanged", job);
+}
+
+static const char *
+find_name(const char *uuid, gpointer user_data)
+{
+    FolioSubscribers *subscribers = user_data;
+    FolioGuest *guest;
+
+    if (g_str_equal(uuid, HOST))
+        return "";
+    guest = folio_manager_find_uuid(subscribers->manager, uuid);
+    return guest != NULL ? folio_guest_get_name(guest) : NULL;
+}
+
+static const FolioAudienceEvents audience_events = {
+    .tell_all = tell_all, .tell_gone = tell_gone, .tell_job = tell_job, .find_name = find_name
+};
 
 static gboolean
 on_gathered(gpointer user_data)

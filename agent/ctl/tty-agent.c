@@ -36,7 +36,7 @@ wait_for_it(int fd)
 FolioTtyAgent *
 folio_tty_agent_start(void)
 {
-    const char *const command[] = { "pkttyagent", "--notify-fd", NOTIFY_FD, "--fallback", NULL };
+    const char *const command[] = { "pkttyagent", "--notify-fd", NOTIFY_FD, NULL };
     FolioTtyAgent *agent = NULL;
     int target = 3;
     int fds[2];
@@ -44,7 +44,8 @@ folio_tty_agent_start(void)
 
     if (!g_unix_open_pipe(fds, FD_CLOEXEC, NULL))
         return NULL;
-    /* Without --process its subject is its parent, which this is. */
+    /* Without --process its subject is its parent, which this is. Not with --fallback: polkit 122
+     * does not find such an agent of a process that is in no session. */
     if (g_spawn_async_with_pipes_and_fds(
             NULL, command, NULL,
             G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CHILD_INHERITS_STDIN,

@@ -6,8 +6,8 @@
 
 typedef struct _FolioTtyAgent FolioTtyAgent;
 
-/* Starts pkttyagent for this process and waits, five seconds at most, until polkit knows it; a
- * session that has an agent keeps that. NULL when there is no pkttyagent, which is no error: polkit
+/* Starts pkttyagent for this process, whatever agent its session has, and waits, five seconds at
+ * most, until polkit knows it. NULL when there is no pkttyagent, which is no error: polkit
  * then denies what needs a password. */
 FolioTtyAgent *folio_tty_agent_start(void);
 

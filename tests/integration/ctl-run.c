@@ -4,8 +4,8 @@
 
 #include <sys/wait.h>
 
-static char *
-program_path(void)
+char *
+ctl_program(void)
 {
     return g_build_filename(g_getenv("FOLIOD_BUILD"), "agent", "ctl", "folioctl", NULL);
 }
@@ -49,9 +49,9 @@ run(GStrvBuilder *command, const char *variable)
 }
 
 static CtlRun *
-run_plainly(GStrvBuilder *command)
+run_plainly(GStrvBuilder *command, const char *variable)
 {
-    CtlRun *result = run(command, NULL);
+    CtlRun *result = run(command, variable);
 
     assert_plain(result->output);
     assert_plain(result->complaint);
@@ -59,21 +59,57 @@ run_plainly(GStrvBuilder *command)
 }
 
 CtlRun *
-ctl_run(const char *const *words)
+ctl_run_with(const char *const *words, const char *variable)
 {
     GStrvBuilder *command = g_strv_builder_new();
-    g_autofree char *program = program_path();
+    g_autofree char *program = ctl_program();
 
     g_strv_builder_add(command, program);
     g_strv_builder_addv(command, (const char **) words);
-    return run_plainly(command);
+    return run_plainly(command, variable);
+}
+
+CtlRun *
+ctl_run(const char *const *words)
+{
+    return ctl_run_with(words, NULL);
+}
+
+void
+assert_holds(const char *text, const char *part)
+{
+    if (strstr(text, part) == NULL)
+        fail_msg("\"%s\" is not in: %s", part, text);
+}
+
+char *
+ctl_print(const char *const *words)
+{
+    g_autoptr(CtlRun) result = ctl_run(words);
+
+    assert_string_equal(result->complaint, "");
+    assert_int_equal(result->status, 0);
+    return g_strdup(result->output);
+}
+
+char *
+ctl_complain(const char *const *words, int status)
+{
+    g_autoptr(CtlRun) result = ctl_run(words);
+
+    if (result->status != status)
+        fail_msg("exit status %d, not %d: %s%s", result->status, status, result->output,
+                 result->complaint);
+    assert_string_equal(result->output, "");
+    assert_true(g_str_has_prefix(result->complaint, "folioctl: "));
+    return g_strdup(result->complaint);
 }
 
 CtlRun *
 ctl_run_as_nobody(const char *const *words)
 {
     GStrvBuilder *command = g_strv_builder_new();
-    g_autofree char *program = program_path();
+    g_autofree char *program = ctl_program();
     /* The build directory may be out of that user's reach. */
     g_autofree char *copy = g_build_filename(g_getenv("FOLIOD_SANDBOX"), "folioctl", NULL);
     const char *const install[] = { "install", "-m", "755", program, copy, NULL };
@@ -87,14 +123,14 @@ ctl_run_as_nobody(const char *const *words)
     g_strv_builder_add_many(command, "setpriv", "--reuid=nobody", "--regid=nogroup",
                             "--clear-groups", copy, NULL);
     g_strv_builder_addv(command, (const char **) words);
-    return run_plainly(command);
+    return run_plainly(command, NULL);
 }
 
 CtlRun *
 ctl_run_on_terminal(const char *const *words, const char *variable)
 {
     GStrvBuilder *command = g_strv_builder_new();
-    g_autofree char *program = program_path();
+    g_autofree char *program = ctl_program();
     g_autoptr(GString) line = g_string_new(NULL);
     g_autofree char *quoted = g_shell_quote(program);
 

@@ -16,6 +16,24 @@ typedef struct {
  * texts must then be free of all that a terminal obeys but newlines. */
 CtlRun *ctl_run(const char *const *words);
 
+/* The words of a call. */
+#define WORDS(...) ((const char *[]){ __VA_ARGS__, NULL })
+
+/* The output of a call that must succeed and complain of nothing. */
+char *ctl_print(const char *const *words);
+
+/* The complaint of a call that must print nothing else and exit with that status. */
+char *ctl_complain(const char *const *words, int status);
+
+/* Fails unless part is in text. */
+void assert_holds(const char *text, const char *part);
+
+/* As ctl_run, with that NAME=VALUE more in its environment. */
+CtlRun *ctl_run_with(const char *const *words, const char *variable);
+
+/* The program; to be freed. */
+char *ctl_program(void);
+
 /* As ctl_run, as the user nobody. */
 CtlRun *ctl_run_as_nobody(const char *const *words);
 

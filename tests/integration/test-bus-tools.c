@@ -2,6 +2,7 @@
 /* foliod on the bus as people find it: with busctl, gdbus, pkaction and pkcheck, and with the rules
  * that are shipped as an example. */
 #include "integration/bus-fixture.h"
+#include "integration/ctl-run.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -44,13 +45,6 @@ run_as(uid_t uid, int expected, const char *const *words)
 }
 
 #define RUN(uid, status, ...) run_as((uid), (status), (const char *const[]){ __VA_ARGS__, NULL })
-
-static void
-assert_holds(const char *text, const char *part)
-{
-    if (strstr(text, part) == NULL)
-        fail_msg("\"%s\" is not in: %s", part, text);
-}
 
 static void
 test_busctl(void **state)

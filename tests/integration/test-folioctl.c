@@ -20,22 +20,12 @@
 #define HOSTILE_SHOWN "evil\\xc2\\x9b31m\\x0d\\xc2\\x85\\xe2\\x80\\xa8\\xe2\\x80\\xaex"
 #define HOSTILE_UUID  "bad0bad0-0000-4000-8000-000000000002"
 
-/* The words of a call. */
-#define WORDS(...) ((const char *[]){ __VA_ARGS__, NULL })
-
 typedef struct {
     virConnectPtr connect;
     Daemon *daemon;
     virDomainPtr served;
     virDomainPtr hostile;
 } Fixture;
-
-static void
-assert_holds(const char *text, const char *part)
-{
-    if (strstr(text, part) == NULL)
-        fail_msg("\"%s\" is not in: %s", part, text);
-}
 
 /* The line that starts so, without its end. */
 static char *
@@ -57,30 +47,6 @@ assert_line(const char *text, const char *start, const char *part)
     g_autofree char *line = line_of(text, start);
 
     assert_holds(line, part);
-}
-
-/* A call that must succeed and complain of nothing. */
-static char *
-print(const char *const *words)
-{
-    g_autoptr(CtlRun) run = ctl_run(words);
-
-    assert_string_equal(run->complaint, "");
-    assert_int_equal(run->status, 0);
-    return g_strdup(run->output);
-}
-
-/* A call that must fail: nothing but a complaint. */
-static char *
-complain(const char *const *words, int status)
-{
-    g_autoptr(CtlRun) run = ctl_run(words);
-
-    if (run->status != status)
-        fail_msg("exit status %d, not %d: %s%s", run->status, status, run->output, run->complaint);
-    assert_string_equal(run->output, "");
-    assert_true(g_str_has_prefix(run->complaint, "folioctl: "));
-    return g_strdup(run->complaint);
 }
 
 static void
@@ -133,7 +99,7 @@ assert_hostile(JsonObject *guest)
 static void
 test_status(void **state)
 {
-    g_autofree char *text = print(WORDS("status"));
+    g_autofree char *text = ctl_print(WORDS("status"));
     g_autoptr(JsonParser) parser = ctl_json(WORDS("status", "--json"));
     JsonObject *root = ctl_root(parser);
     JsonObject *states = json_object_get_object_member(root, "guests_by_state");
@@ -165,7 +131,7 @@ test_status(void **state)
 static void
 test_list(void **state)
 {
-    g_autofree char *text = print(WORDS("list"));
+    g_autofree char *text = ctl_print(WORDS("list"));
     g_autofree char *served = line_of(text, SERVED_NAME "  ");
     g_autofree char *hostile = line_of(text, HOSTILE_SHOWN "  ");
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
@@ -194,8 +160,8 @@ test_list(void **state)
 static void
 test_show(void **state)
 {
-    g_autofree char *text = print(WORDS("show", SERVED_NAME));
-    g_autofree char *by_uuid = print(WORDS("show", SERVED_UUID));
+    g_autofree char *text = ctl_print(WORDS("show", SERVED_NAME));
+    g_autofree char *by_uuid = ctl_print(WORDS("show", SERVED_UUID));
     g_autofree char *pid = g_strdup_printf("%d", folio_test_guest_pid(SERVED_NAME));
     g_autoptr(JsonParser) parser = ctl_json(WORDS("show", "--json", SERVED_UUID));
     JsonArray *blocks = json_object_get_array_member(ctl_root(parser), "ram");
@@ -229,10 +195,10 @@ static void
 test_hostile_name(void **state)
 {
     /* ctl_run looks for what must not be there. */
-    g_autofree char *text = print(WORDS("show", HOSTILE_NAME));
+    g_autofree char *text = ctl_print(WORDS("show", HOSTILE_NAME));
     g_autoptr(JsonParser) parser = ctl_json(WORDS("show", "--json", HOSTILE_NAME));
-    g_autofree char *unknown = complain(WORDS("show", "no\033[31m\u2028" HOSTILE_NAME), 1);
-    g_autofree char *verb = complain(WORDS("\033[31mlist"), 2);
+    g_autofree char *unknown = ctl_complain(WORDS("show", "no\033[31m\u2028" HOSTILE_NAME), 1);
+    g_autofree char *verb = ctl_complain(WORDS("\033[31mlist"), 2);
     g_autoptr(CtlRun) run = ctl_run_on_terminal(WORDS("list"), NULL);
 
     assert_line(text, "name ", HOSTILE_SHOWN);
@@ -329,8 +295,8 @@ test_unknown_guest(void **state)
 
     for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++) {
         for (gsize j = 0; j < G_N_ELEMENTS(guests); j++) {
-            g_autofree char *text = complain(WORDS(verbs[i], guests[j]), 1);
-            g_autofree char *json = complain(WORDS(verbs[i], guests[j], "--json"), 1);
+            g_autofree char *text = ctl_complain(WORDS(verbs[i], guests[j]), 1);
+            g_autofree char *json = ctl_complain(WORDS(verbs[i], guests[j], "--json"), 1);
 
             assert_holds(text, guests[j]);
             assert_holds(text, "no such guest");
@@ -343,7 +309,7 @@ static void
 test_reload(void **state)
 {
     Fixture *fixture = *state;
-    g_autofree char *done = print(WORDS("reload"));
+    g_autofree char *done = ctl_print(WORDS("reload"));
     g_autofree char *file = g_build_filename(fixture->daemon->conf_dir, "foliod.conf", NULL);
     g_autofree char *scan_error = g_strdup_printf("%s:3: Scan: \"perhaps\" ", file);
     g_autofree char *key_error = g_strdup_printf("%s:4: Nonsense: unknown key", file);
@@ -357,13 +323,13 @@ test_reload(void **state)
 
     assert_holds(done, "read again");
     daemon_configure(fixture->daemon, "# comment\n[Guests]\nScan=perhaps\nNonsense=1\n");
-    text = complain(WORDS("reload"), 1);
-    json = complain(WORDS("reload", "--json"), 1);
+    text = ctl_complain(WORDS("reload"), 1);
+    json = ctl_complain(WORDS("reload", "--json"), 1);
     assert_holds(text, scan_error);
     assert_holds(text, key_error);
     assert_string_equal(json, text);
 
-    status = print(WORDS("status"));
+    status = ctl_print(WORDS("status"));
     assert_line(status, "configuration ", scan_error);
     assert_holds(status, key_error);
     bad = ctl_json(WORDS("status", "--json"));
@@ -374,7 +340,7 @@ test_reload(void **state)
     daemon_configure(fixture->daemon, "[Guests]\nScan=auto\n");
     good = ctl_json(WORDS("reload", "--json"));
     assert_true(json_object_get_boolean_member(ctl_root(good), "reloaded"));
-    after = print(WORDS("status"));
+    after = ctl_print(WORDS("status"));
     assert_line(after, "configuration ", "no errors");
 }
 
@@ -389,11 +355,11 @@ test_wrong_usage(void **state)
         WORDS("analyze"),         WORDS("show", "not UTF-8: \xff")
     };
     const char *const nothing[] = { NULL, NULL };
-    g_autofree char *unspoken = complain(nothing, 2);
+    g_autofree char *unspoken = ctl_complain(nothing, 2);
 
     assert_holds(unspoken, "which verb?");
     for (gsize i = 0; i < G_N_ELEMENTS(calls); i++) {
-        g_autofree char *text = complain(calls[i], 2);
+        g_autofree char *text = ctl_complain(calls[i], 2);
 
         assert_holds(text, "\nfolioctl: see folioctl --help\n");
     }
@@ -407,7 +373,7 @@ test_ordinary_user(void **state)
     g_autoptr(CtlRun) list = ctl_run_as_nobody(WORDS("list"));
     g_autoptr(CtlRun) show = ctl_run_as_nobody(WORDS("show", SERVED_NAME));
     g_autoptr(CtlRun) json = ctl_run_as_nobody(WORDS("show", SERVED_NAME, "--json"));
-    g_autofree char *list_of_root = print(WORDS("list"));
+    g_autofree char *list_of_root = ctl_print(WORDS("list"));
     g_autoptr(JsonParser) parser = ctl_run_parse(json);
 
     assert_int_equal(reload->status, 4);
@@ -457,8 +423,8 @@ test_without_daemon(void **state)
 
     daemon_stop(fixture->daemon);
     for (gsize i = 0; i < G_N_ELEMENTS(calls); i++) {
-        g_autofree char *text = complain(WORDS(calls[i][0], calls[i][1]), 3);
-        g_autofree char *json = complain(WORDS("--json", calls[i][0], calls[i][1]), 3);
+        g_autofree char *text = ctl_complain(WORDS(calls[i][0], calls[i][1]), 3);
+        g_autofree char *json = ctl_complain(WORDS("--json", calls[i][0], calls[i][1]), 3);
 
         assert_string_equal(text, "folioctl: foliod is not running\n");
         assert_string_equal(json, text);
