@@ -333,7 +333,7 @@ folio_manager_set_admin_mode(FolioManager *manager, FolioGuest *guest, const Fol
     return TRUE;
 }
 
-const FolioActuators *
+FolioActuators *
 folio_manager_get_actuators(FolioManager *manager)
 {
     return manager->actuators;

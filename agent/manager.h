@@ -57,8 +57,8 @@ gboolean folio_manager_get_paused(FolioManager *manager);
 gboolean folio_manager_set_admin_mode(FolioManager *manager, FolioGuest *guest,
                                       const FolioMode *mode, GError **error);
 
-/* What can split and collapse; the manager's. */
-const FolioActuators *folio_manager_get_actuators(FolioManager *manager);
+/* What can split and collapse: none until somebody adds some. The manager's. */
+FolioActuators *folio_manager_get_actuators(FolioManager *manager);
 
 /* Errors of the configuration as it was read last, char *, "FILE:LINE: KEY: text". NULL-terminated,
  * owned by the manager. */

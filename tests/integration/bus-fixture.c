@@ -142,7 +142,8 @@ bus_fixture_free(BusFixture *fixture)
 {
     for (User user = 0; user < N_USERS; user++)
         g_object_unref(fixture->users[user]);
-    daemon_stop(fixture->daemon);
+    if (fixture->daemon->pid != 0)
+        daemon_stop(fixture->daemon);
     daemon_free(fixture->daemon);
     g_dbus_node_info_unref(fixture->interfaces);
     g_free(fixture);

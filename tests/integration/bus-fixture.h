@@ -42,6 +42,7 @@ BusFixture *bus_fixture_new(const char *uri);
 /* Likewise, on libvirt's test driver with ALPHA, SECRET and that many more guests. */
 BusFixture *bus_fixture_new_test_driver(guint n_more_guests);
 
+/* Stops the daemon if that has not been done. */
 void bus_fixture_free(BusFixture *fixture);
 
 /* Mode of ALPHA. */

@@ -4,77 +4,10 @@
 #include "bus/jobs.h"
 
 #include "base/error.h"
+#include "fake-actuator.h"
 #include "fake-proc.h"
 
 #define OTHER_UUID "00000000-0000-4000-8000-000000000001"
-
-typedef struct _FakeRun FakeRun;
-
-typedef struct {
-    FolioActuator actuator;
-    const char *cannot; /* NULL: it can */
-    guint order;        /* the only one it can, if so */
-    GPtrArray *runs;    /* FakeRun that have not ended */
-    guint n_started, n_cancelled;
-    gboolean freed;
-} FakeActuator;
-
-struct _FakeRun {
-    FolioActRun run;
-    FolioActKind kind;
-    FolioActEvents events;
-    gpointer user_data;
-};
-
-static gboolean
-fake_probe(FolioActuator *actuator, FolioActKind kind, guint order, char **reason)
-{
-    FakeActuator *fake = (FakeActuator *) actuator;
-
-    if (fake->cannot == NULL && order == fake->order)
-        return TRUE;
-    *reason = g_strdup(fake->cannot != NULL ? fake->cannot : "not that order");
-    return FALSE;
-}
-
-static FolioActRun *
-fake_start(FolioActuator *actuator, const FolioActRequest *request, const FolioActEvents *events,
-           gpointer user_data, GError **error)
-{
-    FakeActuator *fake = (FakeActuator *) actuator;
-    FakeRun *run;
-
-    if (fake->cannot != NULL) {
-        g_set_error_literal(error, FOLIO_ERROR, FOLIO_ERROR_FAILED, fake->cannot);
-        return NULL;
-    }
-    run = g_new0(FakeRun, 1);
-    run->run.actuator = actuator;
-    run->kind = request->kind;
-    run->events = *events;
-    run->user_data = user_data;
-    fake->n_started++;
-    g_ptr_array_add(fake->runs, run);
-    return &run->run;
-}
-
-static void
-fake_cancel(FolioActRun *run)
-{
-    ((FakeActuator *) run->actuator)->n_cancelled++;
-}
-
-static void
-fake_free(FolioActuator *actuator)
-{
-    ((FakeActuator *) actuator)->freed = TRUE;
-}
-
-static const FolioActuatorClass fake_class = { .name = "fake",
-                                               .probe = fake_probe,
-                                               .start = fake_start,
-                                               .cancel = fake_cancel,
-                                               .free = fake_free };
 
 typedef struct {
     FakeHost *host;
@@ -142,18 +75,13 @@ start(Fixture *fixture, const char *uuid, GError **error)
 static void
 progress(Fixture *fixture, guint64 done, guint64 total)
 {
-    FakeRun *run = fixture->fake.runs->pdata[0];
-
-    run->events.progress(done, total, run->user_data);
+    fake_actuator_progress(&fixture->fake, done, total);
 }
 
 static void
 end(Fixture *fixture, FolioActOutcome outcome, const char *error)
 {
-    FakeRun *run = g_ptr_array_remove_index(fixture->fake.runs, 0);
-
-    run->events.ended(outcome, error, run->user_data);
-    g_free(run);
+    fake_actuator_end(&fixture->fake, outcome, error);
 }
 
 static void
