@@ -4,28 +4,14 @@
 
 #include "ctl/json-text.h"
 
-static void
-add_string(JsonBuilder *builder, const char *member, const char *value)
-{
-    json_builder_set_member_name(builder, member);
-    json_builder_add_string_value(builder, value);
-}
-
-static void
-add_number(JsonBuilder *builder, const char *member, guint64 value)
-{
-    json_builder_set_member_name(builder, member);
-    json_builder_add_int_value(builder, (gint64) value);
-}
-
 static JsonBuilder *
 begin(GDateTime *when, const char *event)
 {
     g_autofree char *time = g_date_time_format_iso8601(when);
     JsonBuilder *builder = folio_json_begin();
 
-    add_string(builder, "time", time);
-    add_string(builder, "event", event);
+    folio_json_add_string(builder, "time", time);
+    folio_json_add_string(builder, "event", event);
     return builder;
 }
 
@@ -77,8 +63,8 @@ folio_json_event_guest(GDateTime *when, const char *uuid, const char *name, GVar
 {
     g_autoptr(JsonBuilder) builder = begin(when, "guest");
 
-    add_string(builder, "uuid", uuid);
-    add_string(builder, "name", name);
+    folio_json_add_string(builder, "uuid", uuid);
+    folio_json_add_string(builder, "name", name);
     add_changed(builder, changed);
     return folio_json_finish(builder, FALSE);
 }
@@ -88,8 +74,8 @@ folio_json_event_gone(GDateTime *when, const char *uuid, const char *name)
 {
     g_autoptr(JsonBuilder) builder = begin(when, "gone");
 
-    add_string(builder, "uuid", uuid);
-    add_string(builder, "name", name);
+    folio_json_add_string(builder, "uuid", uuid);
+    folio_json_add_string(builder, "name", name);
     return folio_json_finish(builder, FALSE);
 }
 
@@ -99,11 +85,11 @@ folio_json_event_job(GDateTime *when, guint job, const char *state, guint64 done
 {
     g_autoptr(JsonBuilder) builder = begin(when, "job");
 
-    add_number(builder, "job", job);
-    add_string(builder, "state", state);
-    add_number(builder, "done", done);
-    add_number(builder, "total", total);
-    add_string(builder, "error", error);
+    folio_json_add_number(builder, "job", job);
+    folio_json_add_string(builder, "state", state);
+    folio_json_add_number(builder, "done", done);
+    folio_json_add_number(builder, "total", total);
+    folio_json_add_string(builder, "error", error);
     return folio_json_finish(builder, FALSE);
 }
 

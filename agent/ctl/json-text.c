@@ -62,3 +62,17 @@ folio_json_finish(JsonBuilder *builder, gboolean pretty)
     text = json_generator_to_data(generator, NULL);
     return escape_unprintable(text);
 }
+
+void
+folio_json_add_string(JsonBuilder *builder, const char *member, const char *value)
+{
+    json_builder_set_member_name(builder, member);
+    json_builder_add_string_value(builder, value);
+}
+
+void
+folio_json_add_number(JsonBuilder *builder, const char *member, guint64 value)
+{
+    json_builder_set_member_name(builder, member);
+    json_builder_add_int_value(builder, (gint64) value);
+}

@@ -9,5 +9,8 @@
 /* An object with its version. */
 JsonBuilder *folio_json_begin(void);
 
+void folio_json_add_string(JsonBuilder *builder, const char *member, const char *value);
+void folio_json_add_number(JsonBuilder *builder, const char *member, guint64 value);
+
 /* Ends that object; its text with a line feed behind, over several lines if pretty, else on one. */
 char *folio_json_finish(JsonBuilder *builder, gboolean pretty);

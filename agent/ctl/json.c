@@ -7,20 +7,6 @@
 #include "ctl/json-text.h"
 
 static void
-add_string(JsonBuilder *builder, const char *member, const char *value)
-{
-    json_builder_set_member_name(builder, member);
-    json_builder_add_string_value(builder, value);
-}
-
-static void
-add_number(JsonBuilder *builder, const char *member, guint64 value)
-{
-    json_builder_set_member_name(builder, member);
-    json_builder_add_int_value(builder, (gint64) value);
-}
-
-static void
 add_boolean(JsonBuilder *builder, const char *member, gboolean value)
 {
     json_builder_set_member_name(builder, member);
@@ -32,7 +18,7 @@ static void
 add_known(JsonBuilder *builder, const char *member, guint64 value, gboolean known)
 {
     if (known) {
-        add_number(builder, member, value);
+        folio_json_add_number(builder, member, value);
         return;
     }
     json_builder_set_member_name(builder, member);
@@ -58,19 +44,19 @@ add_sampling(JsonBuilder *builder, GVariant *guest)
     guint64 windows = folio_dict_number(guest, "Windows");
     gboolean nominated = folio_guest_is_nominated(guest);
 
-    add_string(builder, "source", folio_dict_string(guest, "Source"));
-    add_string(builder, "sampled_by", folio_dict_string(guest, "SampledBy"));
-    add_string(builder, "coverage", folio_dict_string(guest, "Coverage"));
+    folio_json_add_string(builder, "source", folio_dict_string(guest, "Source"));
+    folio_json_add_string(builder, "sampled_by", folio_dict_string(guest, "SampledBy"));
+    folio_json_add_string(builder, "coverage", folio_dict_string(guest, "Coverage"));
     add_known(builder, "sparse_bytes", folio_dict_number(guest, "SparseBytes"), windows > 0);
     add_known(builder, "dense_bytes", folio_dict_number(guest, "DenseBytes"), windows > 0);
     add_known(builder, "undecided_bytes", folio_dict_number(guest, "UndecidedBytes"), windows > 0);
     add_known(builder, "idle_bytes", folio_dict_number(guest, "IdleBytes"), windows > 0);
-    add_number(builder, "split_blocks", folio_dict_number(guest, "SplitBlocks"));
-    add_number(builder, "collapsed_blocks", folio_dict_number(guest, "CollapsedBlocks"));
-    add_number(builder, "samples", folio_dict_number(guest, "Samples"));
-    add_number(builder, "unmapped_samples", folio_dict_number(guest, "UnmappedSamples"));
-    add_number(builder, "lost_samples", folio_dict_number(guest, "LostSamples"));
-    add_number(builder, "windows", windows);
+    folio_json_add_number(builder, "split_blocks", folio_dict_number(guest, "SplitBlocks"));
+    folio_json_add_number(builder, "collapsed_blocks", folio_dict_number(guest, "CollapsedBlocks"));
+    folio_json_add_number(builder, "samples", folio_dict_number(guest, "Samples"));
+    folio_json_add_number(builder, "unmapped_samples", folio_dict_number(guest, "UnmappedSamples"));
+    folio_json_add_number(builder, "lost_samples", folio_dict_number(guest, "LostSamples"));
+    folio_json_add_number(builder, "windows", windows);
     add_known(builder, "window_seconds", folio_dict_number(guest, "WindowSeconds"), windows > 0);
     add_known(builder, "nominated_ranges", folio_dict_number(guest, "NominatedRanges"), nominated);
     add_known(builder, "nominated_bytes", folio_dict_number(guest, "NominatedBytes"), nominated);
@@ -83,14 +69,14 @@ add_guest(JsonBuilder *builder, GVariant *guest)
     guint64 ram = folio_dict_number(guest, "RamBytes");
 
     json_builder_begin_object(builder);
-    add_string(builder, "uuid", folio_dict_string(guest, "Uuid"));
-    add_string(builder, "name", folio_dict_string(guest, "Name"));
+    folio_json_add_string(builder, "uuid", folio_dict_string(guest, "Uuid"));
+    folio_json_add_string(builder, "name", folio_dict_string(guest, "Name"));
     add_known(builder, "pid", pid, pid != 0);
-    add_string(builder, "state", folio_dict_string(guest, "State"));
-    add_string(builder, "reason", folio_dict_string(guest, "Reason"));
-    add_string(builder, "reason_text", folio_dict_string(guest, "ReasonText"));
-    add_string(builder, "remedy", folio_dict_string(guest, "Remedy"));
-    add_string(builder, "mode", folio_dict_string(guest, "Mode"));
+    folio_json_add_string(builder, "state", folio_dict_string(guest, "State"));
+    folio_json_add_string(builder, "reason", folio_dict_string(guest, "Reason"));
+    folio_json_add_string(builder, "reason_text", folio_dict_string(guest, "ReasonText"));
+    folio_json_add_string(builder, "remedy", folio_dict_string(guest, "Remedy"));
+    folio_json_add_string(builder, "mode", folio_dict_string(guest, "Mode"));
     add_boolean(builder, "suspended", folio_dict_boolean(guest, "Suspended"));
     add_known(builder, "ram_bytes", ram, ram != 0);
     add_known(builder, "present_bytes", folio_dict_number(guest, "PresentBytes"), ram != 0);
@@ -107,7 +93,7 @@ add_sum(JsonBuilder *builder, const char *member, GPtrArray *guests, const char 
 
     for (guint i = 0; i < guests->len; i++)
         sum += folio_dict_number(guests->pdata[i], key);
-    add_number(builder, member, sum);
+    folio_json_add_number(builder, member, sum);
 }
 
 static void
@@ -132,9 +118,9 @@ add_host_sampling(JsonBuilder *builder, GVariant *manager)
     const char *by = folio_dict_string(manager, "SampledBy");
     gboolean by_host = g_str_equal(by, "host");
 
-    add_string(builder, "source", folio_dict_string(manager, "Source"));
-    add_string(builder, "sampled_by", by);
-    add_string(builder, "sampling_error", folio_dict_string(manager, "SamplingError"));
+    folio_json_add_string(builder, "source", folio_dict_string(manager, "Source"));
+    folio_json_add_string(builder, "sampled_by", by);
+    folio_json_add_string(builder, "sampling_error", folio_dict_string(manager, "SamplingError"));
     add_known(builder, "sampled_cpus", folio_dict_number(manager, "SampledCpus"), by_host);
     add_known(builder, "host_samples", folio_dict_number(manager, "HostSamples"), by_host);
     add_known(builder, "host_unmapped_samples", folio_dict_number(manager, "HostUnmappedSamples"),
@@ -147,10 +133,11 @@ folio_json_status(GVariant *manager, GPtrArray *guests)
 {
     g_autoptr(JsonBuilder) builder = folio_json_begin();
 
-    add_string(builder, "foliod_version", folio_dict_string(manager, "Version"));
-    add_string(builder, "uri", folio_dict_string(manager, "Uri"));
+    folio_json_add_string(builder, "foliod_version", folio_dict_string(manager, "Version"));
+    folio_json_add_string(builder, "uri", folio_dict_string(manager, "Uri"));
     add_boolean(builder, "connected", folio_dict_boolean(manager, "Connected"));
-    add_string(builder, "connection_error", folio_dict_string(manager, "ConnectionError"));
+    folio_json_add_string(builder, "connection_error",
+                          folio_dict_string(manager, "ConnectionError"));
     add_boolean(builder, "paused", folio_dict_boolean(manager, "Paused"));
     add_strings(builder, "features", manager, "Features");
     add_strings(builder, "config_errors", manager, "ConfigErrors");
@@ -193,25 +180,25 @@ static void
 add_block(JsonBuilder *builder, GVariant *block)
 {
     json_builder_begin_object(builder);
-    add_string(builder, "id", folio_dict_string(block, "id"));
-    add_string(builder, "kind", folio_dict_string(block, "kind"));
-    add_string(builder, "backing", folio_dict_string(block, "backing"));
-    add_string(builder, "file", folio_dict_string(block, "file"));
+    folio_json_add_string(builder, "id", folio_dict_string(block, "id"));
+    folio_json_add_string(builder, "kind", folio_dict_string(block, "kind"));
+    folio_json_add_string(builder, "backing", folio_dict_string(block, "backing"));
+    folio_json_add_string(builder, "file", folio_dict_string(block, "file"));
     add_boolean(builder, "file_deleted", folio_dict_boolean(block, "file-deleted"));
-    add_string(builder, "fs_type", folio_dict_string(block, "fs-type"));
-    add_string(builder, "fs_options", folio_dict_string(block, "fs-options"));
-    add_string(builder, "huge", folio_dict_string(block, "huge"));
-    add_number(builder, "hva", folio_dict_number(block, "hva"));
-    add_number(builder, "offset", folio_dict_number(block, "offset"));
-    add_number(builder, "alignment", folio_dict_number(block, "alignment"));
-    add_number(builder, "bytes", folio_dict_number(block, "bytes"));
-    add_number(builder, "present", folio_dict_number(block, "present"));
-    add_number(builder, "huge_bytes", folio_dict_number(block, "huge-bytes"));
-    add_number(builder, "swapped", folio_dict_number(block, "swapped"));
+    folio_json_add_string(builder, "fs_type", folio_dict_string(block, "fs-type"));
+    folio_json_add_string(builder, "fs_options", folio_dict_string(block, "fs-options"));
+    folio_json_add_string(builder, "huge", folio_dict_string(block, "huge"));
+    folio_json_add_number(builder, "hva", folio_dict_number(block, "hva"));
+    folio_json_add_number(builder, "offset", folio_dict_number(block, "offset"));
+    folio_json_add_number(builder, "alignment", folio_dict_number(block, "alignment"));
+    folio_json_add_number(builder, "bytes", folio_dict_number(block, "bytes"));
+    folio_json_add_number(builder, "present", folio_dict_number(block, "present"));
+    folio_json_add_number(builder, "huge_bytes", folio_dict_number(block, "huge-bytes"));
+    folio_json_add_number(builder, "swapped", folio_dict_number(block, "swapped"));
     add_boolean(builder, "locked", folio_dict_boolean(block, "locked"));
-    add_string(builder, "reason", folio_dict_string(block, "reason"));
-    add_string(builder, "reason_text", folio_dict_string(block, "reason-text"));
-    add_string(builder, "remedy", folio_dict_string(block, "remedy"));
+    folio_json_add_string(builder, "reason", folio_dict_string(block, "reason"));
+    folio_json_add_string(builder, "reason_text", folio_dict_string(block, "reason-text"));
+    folio_json_add_string(builder, "remedy", folio_dict_string(block, "remedy"));
     json_builder_end_object(builder);
 }
 
@@ -268,17 +255,17 @@ folio_json_doctor(const char *uuid, GVariant *checks)
     g_variant_iter_init(&iter, checks);
     while (g_variant_iter_next(&iter, "(&s&s&s&s)", &check, &result, &text, &remedy)) {
         json_builder_begin_object(builder);
-        add_string(builder, "check", check);
-        add_string(builder, "result", result);
-        add_string(builder, "text", text);
-        add_string(builder, "remedy", remedy);
+        folio_json_add_string(builder, "check", check);
+        folio_json_add_string(builder, "result", result);
+        folio_json_add_string(builder, "text", text);
+        folio_json_add_string(builder, "remedy", remedy);
         json_builder_end_object(builder);
         for (gsize i = 0; i < G_N_ELEMENTS(results); i++)
             counts[i] += g_str_equal(result, results[i]);
     }
     json_builder_end_array(builder);
     for (gsize i = 0; i < G_N_ELEMENTS(results); i++)
-        add_number(builder, results[i], counts[i]);
+        folio_json_add_number(builder, results[i], counts[i]);
     return folio_json_finish(builder, TRUE);
 }
 
@@ -296,8 +283,8 @@ folio_json_mode(const char *uuid, const char *mode)
 {
     g_autoptr(JsonBuilder) builder = folio_json_begin();
 
-    add_string(builder, "guest", uuid);
-    add_string(builder, "mode", mode);
+    folio_json_add_string(builder, "guest", uuid);
+    folio_json_add_string(builder, "mode", mode);
     return folio_json_finish(builder, TRUE);
 }
 
@@ -315,9 +302,9 @@ folio_json_job(guint job, const char *state, guint64 done, guint64 total)
 {
     g_autoptr(JsonBuilder) builder = folio_json_begin();
 
-    add_number(builder, "job", job);
-    add_string(builder, "state", state);
-    add_number(builder, "done", done);
-    add_number(builder, "total", total);
+    folio_json_add_number(builder, "job", job);
+    folio_json_add_string(builder, "state", state);
+    folio_json_add_number(builder, "done", done);
+    folio_json_add_number(builder, "total", total);
     return folio_json_finish(builder, TRUE);
 }

@@ -149,6 +149,30 @@ bus_fixture_free(BusFixture *fixture)
     g_free(fixture);
 }
 
+int
+bus_fixture_set_up(void **state)
+{
+    *state = bus_fixture_new_test_driver(0);
+    return 0;
+}
+
+int
+bus_fixture_tear_down(void **state)
+{
+    if (*state != NULL)
+        bus_fixture_free(*state);
+    return 0;
+}
+
+int
+bus_fixture_go_on(void **state)
+{
+    BusFixture *fixture = *state;
+
+    kill(fixture->polkitd, SIGCONT);
+    return 0;
+}
+
 char *
 get_mode(BusFixture *fixture)
 {

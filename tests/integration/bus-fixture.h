@@ -45,6 +45,14 @@ BusFixture *bus_fixture_new_test_driver(guint n_more_guests);
 /* Stops the daemon if that has not been done. */
 void bus_fixture_free(BusFixture *fixture);
 
+/* For a group of tests: on the test driver with ALPHA and SECRET; and its end, of any BusFixture.
+ */
+int bus_fixture_set_up(void **state);
+int bus_fixture_tear_down(void **state);
+
+/* After a test that freezes polkitd: one that failed must not leave it so for the next. */
+int bus_fixture_go_on(void **state);
+
 /* Mode of ALPHA. */
 char *get_mode(BusFixture *fixture);
 

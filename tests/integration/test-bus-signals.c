@@ -174,21 +174,6 @@ test_peer_that_leaves_is_dropped(void **state)
     set_mode(fixture, SECRET_UUID, "");
 }
 
-static int
-set_up(void **state)
-{
-    *state = bus_fixture_new_test_driver(0);
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    if (*state != NULL)
-        bus_fixture_free(*state);
-    return 0;
-}
-
 int
 main(void)
 {
@@ -200,5 +185,5 @@ main(void)
         cmocka_unit_test(test_peer_that_leaves_is_dropped),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, bus_fixture_set_up, bus_fixture_tear_down);
 }

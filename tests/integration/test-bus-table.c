@@ -4,8 +4,6 @@
 #include "bus/access.h"
 #include "integration/bus-fixture.h"
 
-#include <signal.h>
-
 /* What each argument of a method is called with; one that is not here fails the test. */
 static const struct {
     const char *name;
@@ -311,31 +309,6 @@ test_every_member_has_a_row(void **state)
     assert_true(n_members > 40);
 }
 
-static int
-set_up(void **state)
-{
-    *state = bus_fixture_new_test_driver(0);
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    if (*state != NULL)
-        bus_fixture_free(*state);
-    return 0;
-}
-
-/* A test that failed must not leave polkitd frozen for the next one. */
-static int
-go_on(void **state)
-{
-    BusFixture *fixture = *state;
-
-    kill(fixture->polkitd, SIGCONT);
-    return 0;
-}
-
 int
 main(void)
 {
@@ -343,8 +316,8 @@ main(void)
         cmocka_unit_test(test_every_member_has_a_row),
         cmocka_unit_test(test_every_row_and_user),
         cmocka_unit_test(test_every_row_without_agent),
-        cmocka_unit_test_teardown(test_every_row_and_vanished_caller, go_on),
+        cmocka_unit_test_teardown(test_every_row_and_vanished_caller, bus_fixture_go_on),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, bus_fixture_set_up, bus_fixture_tear_down);
 }

@@ -212,14 +212,6 @@ set_up(void **state)
     return 0;
 }
 
-static int
-tear_down(void **state)
-{
-    if (*state != NULL)
-        bus_fixture_free(*state);
-    return 0;
-}
-
 int
 main(void)
 {
@@ -229,5 +221,5 @@ main(void)
         cmocka_unit_test(test_example_rules),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, bus_fixture_tear_down);
 }

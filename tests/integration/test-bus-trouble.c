@@ -353,25 +353,7 @@ set_up(void **state)
     return 0;
 }
 
-static int
-tear_down(void **state)
-{
-    if (*state != NULL)
-        bus_fixture_free(*state);
-    return 0;
-}
-
-/* A test that failed must not leave polkitd frozen for the next one. */
-static int
-go_on(void **state)
-{
-    BusFixture *fixture = *state;
-
-    kill(fixture->polkitd, SIGCONT);
-    return 0;
-}
-
-#define trouble(test) cmocka_unit_test_teardown(test, go_on)
+#define trouble(test) cmocka_unit_test_teardown(test, bus_fixture_go_on)
 
 int
 main(int argc, char **argv)
@@ -392,5 +374,5 @@ main(int argc, char **argv)
 
     if (argc > 1 && g_str_equal(argv[1], DIALOG_USER_OPTION))
         return dialog_user_main();
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, bus_fixture_tear_down);
 }

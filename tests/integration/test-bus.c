@@ -327,21 +327,6 @@ test_only_root_may_own_the_name(void **state)
     assert_true(g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_ACCESS_DENIED));
 }
 
-static int
-set_up(void **state)
-{
-    *state = bus_fixture_new_test_driver(0);
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    if (*state != NULL)
-        bus_fixture_free(*state);
-    return 0;
-}
-
 int
 main(void)
 {
@@ -358,5 +343,5 @@ main(void)
         cmocka_unit_test(test_only_root_may_own_the_name),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, bus_fixture_set_up, bus_fixture_tear_down);
 }
