@@ -251,8 +251,7 @@ folio_audience_drop(FolioAudience *audience, const char *uuid)
 
     if (sight == NULL)
         return;
-    if (sight->state == SIGHT_GRANTED)
-        lose_sight(audience, sight);
+    lose_sight(audience, sight);
     g_hash_table_remove(audience->sights, uuid);
 }
 
