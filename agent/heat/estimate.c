@@ -14,10 +14,6 @@
 #define SMALLEST      5.0f
 #define AGE_WEIGHT    3.0f
 
-/* A block that has just come into use is likely to be filled next: it has no level in its first
- * window, and no verdict before its fourth. */
-#define YOUNGEST 4
-
 /* Few samples that all fall on different sub-pages are what a block looks like that is in use all
  * over. If it used n sub-pages evenly, s sightings would show about s^2 / 2n of them again; a block
  * has no level unless the n that this gives is below EVENLY, or it was seen again more often than
@@ -48,18 +44,11 @@
 #define HUNDREDTH    100
 #define RATION_FIRST 6
 
-/* In a guest with fewer dense blocks than this a single mistake is more than a hundredth of them.
- * So there is no verdict of sparse before they were seen, or before none was belied for so many
- * windows in which the guest did something. */
-#define DENSE_TO_START 100
-#define QUIET_TO_START 24
-
 /* A block looks dense when it is estimated to use a quarter of its sub-pages, from no fewer seen
- * than SOME; the verdict wants ENOUGH of them, for DENSE_WINDOWS in a row. */
-#define DENSE_PAGES   128u
-#define SOME          12
-#define ENOUGH        48
-#define DENSE_WINDOWS 5
+ * than SOME; the verdict wants ENOUGH of them. */
+#define DENSE_PAGES 128u
+#define SOME        12
+#define ENOUGH      48
 
 /* History: the levels of this window and the one before, and windows in a row of looking dense. */
 #define LEVEL_BITS  6
@@ -81,6 +70,18 @@ folio_estimate_in_use(const FolioHeatEvidence *evidence)
     float in_use = (float) evidence->seen + once * (once - 1) / (2 * (twice + 1));
 
     return MIN(in_use, (float) FOLIO_SUB_PAGES);
+}
+
+guint16
+folio_estimate_mean_in_use(const FolioHeatEvidence *evidence, guint n)
+{
+    double sum = 0;
+
+    for (guint b = 0; b < n; b++) {
+        if (evidence[b].seen > 0)
+            sum += (double) folio_estimate_in_use(&evidence[b]);
+    }
+    return (guint16) (sum * 64 / n + 0.5);
 }
 
 /* folio_estimate_in_use() >= pages, without its division: the scan asks this of each block. */
@@ -155,7 +156,7 @@ count_surprise(FolioOutcomes *outcomes, guint level)
 static gboolean
 may_be_sparse(const FolioHeatEvidence *evidence)
 {
-    return evidence->age >= YOUNGEST && !uses(evidence, PRESENT_LIMIT);
+    return evidence->age >= FOLIO_YOUNGEST && !uses(evidence, PRESENT_LIMIT);
 }
 
 void
@@ -169,10 +170,10 @@ folio_outcomes_enter(FolioOutcomes *outcomes, FolioHeatEvidence *evidence)
     outcomes->awake |= evidence->seen > 0;
     if (evidence->seen >= SOME && uses(evidence, DENSE_PAGES)) {
         outcomes->dense++;
-        outcomes->shown = MIN(outcomes->shown + 1, DENSE_TO_START);
+        outcomes->shown = MIN(outcomes->shown + 1, FOLIO_DENSE_TO_START);
         count_surprise(outcomes, level_before);
         count_surprise(outcomes, evidence->history >> LEVEL_BITS & LEVEL_MASK);
-        dense_for = evidence->seen >= ENOUGH ? MIN(dense_for + 1, DENSE_WINDOWS) : 0;
+        dense_for = evidence->seen >= ENOUGH ? MIN(dense_for + 1, FOLIO_DENSE_WINDOWS) : 0;
     } else {
         dense_for = 0;
     }
@@ -210,7 +211,7 @@ limit_level(const FolioOutcomes *outcomes)
 gboolean
 folio_outcomes_suffice(const FolioOutcomes *outcomes)
 {
-    return outcomes->shown >= DENSE_TO_START || outcomes->quiet >= QUIET_TO_START;
+    return outcomes->shown >= FOLIO_DENSE_TO_START || outcomes->quiet >= FOLIO_QUIET_TO_START;
 }
 
 static guint64
@@ -267,11 +268,66 @@ folio_outcomes_verdict(FolioOutcomes *outcomes, const FolioHeatEvidence *evidenc
 {
     if (evidence->age == 0)
         return FOLIO_VERDICT_IDLE;
-    if (evidence->history >> DENSE_SHIFT >= DENSE_WINDOWS)
+    if (folio_estimate_dense_for(evidence) >= FOLIO_DENSE_WINDOWS)
         return FOLIO_VERDICT_DENSE;
     if (may_be_sparse(evidence) && takes_ration(outcomes, evidence->history & LEVEL_MASK))
         return FOLIO_VERDICT_SPARSE;
     return FOLIO_VERDICT_UNDECIDED;
+}
+
+guint
+folio_estimate_dense_for(const FolioHeatEvidence *evidence)
+{
+    return evidence->history >> DENSE_SHIFT;
+}
+
+FolioCause
+folio_outcomes_cause(const FolioOutcomes *outcomes, const FolioHeatEvidence *evidence,
+                     FolioVerdict verdict)
+{
+    const guint level = evidence->history & LEVEL_MASK;
+
+    if (verdict == FOLIO_VERDICT_IDLE)
+        return FOLIO_CAUSE_IDLE;
+    if (verdict == FOLIO_VERDICT_DENSE)
+        return FOLIO_CAUSE_DENSE;
+    if (verdict == FOLIO_VERDICT_SPARSE)
+        return FOLIO_CAUSE_SPARSE;
+    if (folio_estimate_dense_for(evidence) > 0)
+        return FOLIO_CAUSE_FILLED;
+    if (evidence->age < FOLIO_YOUNGEST)
+        return FOLIO_CAUSE_YOUNG;
+    if (uses(evidence, PRESENT_LIMIT))
+        return FOLIO_CAUSE_BUSY;
+    if (level == 0)
+        return FOLIO_CAUSE_UNPROVEN;
+    if (level >= outcomes->limit)
+        return FOLIO_CAUSE_WIDE;
+    return folio_outcomes_suffice(outcomes) ? FOLIO_CAUSE_RATION : FOLIO_CAUSE_ACCOUNT;
+}
+
+/* level_of the other way round: where the level begins. */
+float
+folio_outcomes_reach_limit(const FolioOutcomes *outcomes)
+{
+    guint eighths = outcomes->limit - MIN(outcomes->limit, 1);
+
+    return 4 * (float) (1u << eighths / 8) * (1 + (float) (eighths % 8) / 8);
+}
+
+double
+folio_outcomes_confidence(const FolioOutcomes *outcomes, const FolioHeatEvidence *evidence,
+                          FolioVerdict verdict)
+{
+    double n;
+
+    if (verdict == FOLIO_VERDICT_SPARSE)
+        n = (double) outcomes->clean;
+    else if (verdict == FOLIO_VERDICT_DENSE)
+        n = folio_estimate_dense_for(evidence);
+    else
+        return 0;
+    return (n + 1) / (n + 2);
 }
 
 void

@@ -21,6 +21,17 @@
 #define FOLIO_SUB_PAGES 512 /* 4 KiB pages in a 2 MiB block */
 #define FOLIO_LEVELS    64  /* of reach; level 0 is none */
 
+/* In a guest where little is dense, a single mistake is more than a hundredth of it. So there is no
+ * verdict of sparse before so many dense blocks were seen, or none was belied for so many windows
+ * in which the guest did something. */
+#define FOLIO_DENSE_TO_START 100
+#define FOLIO_QUIET_TO_START 24
+
+/* No verdict on a block before it has been watched for so many windows: one that has just come into
+ * use is likely to be filled next. And it is dense when it looked so for so many in a row. */
+#define FOLIO_YOUNGEST      4
+#define FOLIO_DENSE_WINDOWS 5
+
 typedef enum {
     FOLIO_VERDICT_IDLE,      /* no access was ever seen */
     FOLIO_VERDICT_UNDECIDED, /* stays as it is */
@@ -49,6 +60,9 @@ typedef struct {
 /* Sub-pages in use in the window, seen or not, by Chao's estimator from those seen in one and in
  * two epochs; at most FOLIO_SUB_PAGES. */
 float folio_estimate_in_use(const FolioHeatEvidence *evidence);
+
+/* The mean of that over n blocks (1 or more), in 64ths of a sub-page, rounded. */
+guint16 folio_estimate_mean_in_use(const FolioHeatEvidence *evidence, guint n);
 
 /* Enters the end of a window: of its incidences and seen sub-pages, fresh are new to the footprint.
  */
@@ -85,6 +99,38 @@ FolioVerdict folio_outcomes_verdict(FolioOutcomes *outcomes, const FolioHeatEvid
 
 /* Whether the account says enough for verdicts of sparse; before that there are none. */
 gboolean folio_outcomes_suffice(const FolioOutcomes *outcomes);
+
+/* Why a block has the verdict it has, in the order in which the rule asks. */
+typedef enum {
+    FOLIO_CAUSE_IDLE,     /* no access was ever seen */
+    FOLIO_CAUSE_DENSE,    /* it looked dense for FOLIO_DENSE_WINDOWS in a row */
+    FOLIO_CAUSE_SPARSE,   /* little of it is in reach, and the account vouches for that */
+    FOLIO_CAUSE_FILLED,   /* it looks dense, not yet for long enough */
+    FOLIO_CAUSE_YOUNG,    /* watched for less than FOLIO_YOUNGEST windows */
+    FOLIO_CAUSE_BUSY,     /* too much of it is in use right now */
+    FOLIO_CAUSE_UNPROVEN, /* too little was seen again: it may be in use all over */
+    FOLIO_CAUSE_WIDE,     /* more is in reach than the limit of this guest */
+    FOLIO_CAUSE_ACCOUNT,  /* the account does not suffice for any verdict of sparse yet */
+    FOLIO_CAUSE_RATION,   /* it might be sparse; others took what the account vouches for */
+} FolioCause;
+
+/* Of a block on which folio_outcomes_verdict() gave that verdict, before anything else is entered.
+ */
+FolioCause folio_outcomes_cause(const FolioOutcomes *outcomes, const FolioHeatEvidence *evidence,
+                                FolioVerdict verdict);
+
+/* Windows in a row for which it has looked dense, FOLIO_DENSE_WINDOWS at most. */
+guint folio_estimate_dense_for(const FolioHeatEvidence *evidence);
+
+/* The reach, in sub-pages, from which on no block of this guest is sparse. */
+float folio_outcomes_reach_limit(const FolioOutcomes *outcomes);
+
+/* How much speaks for a verdict, 0 to below 1: by Laplace's rule of succession (n + 1) / (n + 2),
+ * where n for a sparse block is how often blocks below the limit stayed quiet since the last that
+ * did not, and for a dense one the windows that it has looked so. 0 for other verdicts. It orders
+ * evidence; the cases that it counts are not independent, so that it is no probability. */
+double folio_outcomes_confidence(const FolioOutcomes *outcomes, const FolioHeatEvidence *evidence,
+                                 FolioVerdict verdict);
 
 /* Lets half of it go, so that a guest is judged by its recent past. */
 void folio_outcomes_fade(FolioOutcomes *outcomes);

@@ -20,7 +20,9 @@ folio_sampled_unref(FolioSampled *guest)
     g_assert(guest->stream == NULL && guest->refresh == NULL);
     g_clear_pointer(&guest->table, folio_heat_table_free);
     g_free(guest->decided);
-    g_free(guest->verdicts);
+    g_clear_pointer(&guest->snapshot, folio_heat_snapshot_unref);
+    folio_heat_history_free(guest->history);
+    g_array_unref(guest->ranges);
     folio_guest_ram_free(guest->ram);
     folio_process_unref(guest->process);
     g_main_context_unref(guest->context);
@@ -327,6 +329,30 @@ count_verdicts(FolioSampled *guest)
     }
 }
 
+/* Nothing is copied under the lock but one row of the history: whoever reads the snapshot of before
+ * has a reference to it. Only this thread sets either, so that it may look without the lock. */
+static void
+publish_heat(FolioSampled *guest)
+{
+    FolioHeatSnapshot *before = guest->snapshot;
+    FolioHeatSnapshot *snapshot =
+        folio_heat_snapshot_new(guest->table, guest->decided, guest->ranges, before);
+    FolioHeatHistory *history =
+        guest->history != NULL ? guest->history : folio_heat_history_new(guest->ranges);
+    g_autofree guint16 *row = g_new(guint16, history->n_granules);
+
+    snapshot->ended_usec = g_get_real_time();
+    snapshot->window_usec = guest->now.window_usec;
+    folio_heat_history_measure(history, snapshot, row);
+    g_mutex_lock(guest->common->lock);
+    guest->snapshot = snapshot;
+    guest->history = history;
+    folio_heat_history_add(history, snapshot->ended_usec, row);
+    g_mutex_unlock(guest->common->lock);
+    if (before != NULL)
+        folio_heat_snapshot_unref(before);
+}
+
 static void
 end_window(FolioSampled *guest, gint64 now)
 {
@@ -335,11 +361,10 @@ end_window(FolioSampled *guest, gint64 now)
     count_verdicts(guest);
     guest->now.windows = guest->table->window;
     guest->now.window_usec = (guint64) (now - guest->window_began);
+    guest->now.account_shown = guest->table->outcomes.shown;
+    guest->now.account_quiet = guest->table->outcomes.quiet;
     guest->window_began = now;
-    g_mutex_lock(guest->common->lock);
-    for (guint i = 0; i < guest->n_blocks; i++)
-        guest->verdicts[i] = (guint8) guest->decided[i];
-    g_mutex_unlock(guest->common->lock);
+    publish_heat(guest);
 }
 
 static void

@@ -2,7 +2,7 @@
 /* One guest in the sampling thread. Internal to the sampler. */
 #pragma once
 
-#include "heat/heat-table.h"
+#include "heat/heat-history.h"
 #include "sample/frame-refresh.h"
 #include "sample/stream.h"
 
@@ -13,11 +13,13 @@ struct _FolioSampled {
     guint64 id; /* ascending */
     FolioProcess *process;
     FolioGuestRam *ram;
+    GArray *ranges; /* FolioHeatRange of the RAM's blocks */
     guint n_blocks;
 
     /* Under the lock. */
     FolioSamplingFigures figures;
-    guint8 *verdicts; /* n_blocks */
+    FolioHeatSnapshot *snapshot; /* of the last window; NULL before the first; swapped whole */
+    FolioHeatHistory *history;   /* NULL before the first */
     gboolean removed;
     gboolean pause_wanted;
 

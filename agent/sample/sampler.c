@@ -405,6 +405,20 @@ folio_sampler_has_progressed(FolioSampler *sampler)
     return progressed;
 }
 
+static GArray *
+make_ranges(const FolioGuestRam *ram)
+{
+    GArray *ranges = folio_heat_ranges_new();
+
+    for (guint i = 0; i < ram->blocks->len; i++) {
+        const FolioRamBlock *block = g_ptr_array_index(ram->blocks, i);
+
+        folio_heat_ranges_add(ranges, block->id,
+                              (guint) ((block->bytes + FOLIO_BLOCK_BYTES - 1) / FOLIO_BLOCK_BYTES));
+    }
+    return ranges;
+}
+
 FolioSampled *
 folio_sampler_add(FolioSampler *sampler, FolioProcess *process, const FolioGuestRam *ram,
                   FolioSampledChanged changed, gpointer user_data)
@@ -419,7 +433,7 @@ folio_sampler_add(FolioSampler *sampler, FolioProcess *process, const FolioGuest
     guest->process = folio_process_ref(process);
     guest->ram = folio_guest_ram_copy(ram);
     guest->n_blocks = folio_frame_refresh_count_blocks(ram);
-    guest->verdicts = g_new0(guint8, guest->n_blocks);
+    guest->ranges = make_ranges(ram);
     guest->changed = changed;
     guest->user_data = user_data;
     guest->context = g_main_context_ref_thread_default();
@@ -459,14 +473,26 @@ folio_sampled_get_figures(FolioSampled *guest, FolioSamplingFigures *figures)
     g_mutex_unlock(&guest->sampler->lock);
 }
 
-guint8 *
-folio_sampled_dup_verdicts(FolioSampled *guest, guint *n_blocks)
+FolioHeatSnapshot *
+folio_sampled_ref_heat(FolioSampled *guest)
 {
-    guint8 *verdicts = g_new(guint8, guest->n_blocks);
+    FolioHeatSnapshot *snapshot = NULL;
 
     g_mutex_lock(&guest->sampler->lock);
-    memcpy(verdicts, guest->verdicts, guest->n_blocks);
+    if (guest->snapshot != NULL)
+        snapshot = folio_heat_snapshot_ref(guest->snapshot);
     g_mutex_unlock(&guest->sampler->lock);
-    *n_blocks = guest->n_blocks;
-    return verdicts;
+    return snapshot;
+}
+
+FolioHeatHistory *
+folio_sampled_dup_history(FolioSampled *guest)
+{
+    FolioHeatHistory *history = NULL;
+
+    g_mutex_lock(&guest->sampler->lock);
+    if (guest->history != NULL)
+        history = folio_heat_history_copy(guest->history);
+    g_mutex_unlock(&guest->sampler->lock);
+    return history;
 }

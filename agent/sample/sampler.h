@@ -7,7 +7,7 @@
  * copying of figures; folio_sampler_free waits for the thread to end. */
 #pragma once
 
-#include "heat/estimate.h"
+#include "heat/heat-history.h"
 #include "sample/source.h"
 
 typedef struct {
@@ -53,6 +53,8 @@ typedef struct {
     guint epoch;          /* of the present window, 0 to 9 */
     guint64 window_usec;  /* length of the last window as it was; 0: none has ended */
     guint64 bytes[FOLIO_VERDICT_DENSE + 1]; /* of RAM, by verdict; all 0 before the first window */
+    guint account_shown; /* of FolioOutcomes: what the guest's account has of what verdicts of */
+    guint account_quiet; /* sparse wait for */
 } FolioSamplingFigures;
 
 /* Of the thread as a whole. Counters are monotonic; but for the first, they and the error are of
@@ -116,6 +118,10 @@ void folio_sampled_pause(FolioSampled *guest, gboolean paused);
 /* As of at most a second ago. */
 void folio_sampled_get_figures(FolioSampled *guest, FolioSamplingFigures *figures);
 
-/* A FolioVerdict for each 2 MiB block, those of the RAM's blocks one after the other, of the last
- * window; all IDLE before the first. Free with g_free. */
-guint8 *folio_sampled_dup_verdicts(FolioSampled *guest, guint *n_blocks);
+/* The heat of its blocks, those of the RAM's blocks one after the other, at the end of the last
+ * window; NULL before the first. To be unreferenced. Nothing is copied. */
+FolioHeatSnapshot *folio_sampled_ref_heat(FolioSampled *guest);
+
+/* A copy of its history, of 121 KiB at most, which the thread may wait for; NULL before the first
+ * window. */
+FolioHeatHistory *folio_sampled_dup_history(FolioSampled *guest);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* heat-scale: what the bookkeeping of samples costs for a guest of a TiB (or --gib N): from host
- * frame to bitmap for each sample, the fold at the end of an epoch, the scan for verdicts, and the
- * memory of it all. Times are of one thread; the best of --rounds. */
+ * frame to bitmap for each sample, the fold at the end of an epoch, the scan for verdicts, the
+ * snapshot and the line of the history that are left for whoever asks, and the memory of it all.
+ * Times are of one thread; the best of --rounds. */
 #include <json-glib/json-glib.h>
 #include <math.h>
 #include <stdio.h>
 
 #include "heat/frame-map.h"
-#include "heat/heat-table.h"
+#include "heat/heat-columns.h"
 
 #define BLOCKS_A_GIB 512
 
@@ -17,7 +18,7 @@ typedef struct {
 } Options;
 
 typedef struct {
-    double add_ns, map_add_ns, fold_ms, close_ms, decide_ms;
+    double add_ns, map_add_ns, fold_ms, close_ms, decide_ms, snapshot_ms, history_ms, columns_ms;
     guint bytes_a_block;
 } Cost;
 
@@ -72,6 +73,32 @@ time_map_add(const FolioFrameMap *map, FolioHeatTable *table, const guint64 *fra
     return ms_since(start) * 1e6 / n;
 }
 
+/* What is left at the end of a window; and what a question about all blocks costs, which is not the
+ * sampling thread's. */
+static void
+leave_heat(const FolioHeatTable *table, const FolioVerdict *verdicts, Cost *best)
+{
+    const FolioHeatRequest request = { .blocks = G_MAXUINT64, .granule = 1 };
+    g_autoptr(GArray) ranges = folio_heat_ranges_new();
+    g_autoptr(FolioHeatSnapshot) snapshot = NULL;
+    g_autoptr(FolioHeatHistory) history = NULL;
+    g_autoptr(GPtrArray) columns = NULL;
+    guint16 row[FOLIO_HISTORY_GRANULES];
+    gint64 start = g_get_monotonic_time();
+
+    folio_heat_ranges_add(ranges, "ram", table->n_blocks);
+    history = folio_heat_history_new(ranges);
+    snapshot = folio_heat_snapshot_new(table, verdicts, ranges, NULL);
+    best->snapshot_ms = fmin(best->snapshot_ms, ms_since(start));
+    start = g_get_monotonic_time();
+    folio_heat_history_measure(history, snapshot, row);
+    folio_heat_history_add(history, 0, row);
+    best->history_ms = fmin(best->history_ms, ms_since(start));
+    start = g_get_monotonic_time();
+    columns = folio_heat_columns_new(snapshot, &request);
+    best->columns_ms = fmin(best->columns_ms, ms_since(start));
+}
+
 /* One window: the samples, ten epoch ends, the verdicts. */
 static void
 run_window(const FolioFrameMap *map, FolioHeatTable *table, const guint64 *frames, guint n,
@@ -94,6 +121,7 @@ run_window(const FolioFrameMap *map, FolioHeatTable *table, const guint64 *frame
     start = g_get_monotonic_time();
     folio_heat_table_decide(table, verdicts);
     best->decide_ms = fmin(best->decide_ms, ms_since(start));
+    leave_heat(table, verdicts, best);
 }
 
 static Cost
@@ -104,9 +132,9 @@ measure(const Options *options)
     g_autoptr(FolioHeatTable) table = folio_heat_table_new(n_blocks);
     g_autofree guint64 *frames = make_frames(n, n_blocks);
     g_autofree FolioVerdict *verdicts = g_new0(FolioVerdict, n_blocks);
-    Cost best = {
-        INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, folio_heat_table_block_bytes()
-    };
+    Cost best = { INFINITY, INFINITY, INFINITY,
+                  INFINITY, INFINITY, INFINITY,
+                  INFINITY, INFINITY, folio_heat_table_block_bytes() };
 
     for (guint b = 0; b < n_blocks; b++)
         folio_frame_map_set_block(map, b, (guint64) b * FOLIO_SUB_PAGES);
@@ -133,6 +161,9 @@ print_json(const Options *options, const Cost *cost)
         { "epoch_fold_ms", cost->fold_ms },
         { "window_close_ms", cost->close_ms },
         { "decision_scan_ms", cost->decide_ms },
+        { "snapshot_ms", cost->snapshot_ms },
+        { "history_ms", cost->history_ms },
+        { "columns_ms", cost->columns_ms },
     };
 
     json_builder_begin_object(builder);
@@ -154,6 +185,8 @@ print_text(const Options *options, const Cost *cost)
     printf("a sample: %.1f ns, with the frame lookup %.1f ns\n", cost->add_ns, cost->map_add_ns);
     printf("end of an epoch %.1f ms, of a window %.1f ms; verdicts %.2f ms\n", cost->fold_ms,
            cost->close_ms, cost->decide_ms);
+    printf("snapshot %.2f ms, a window of the history %.2f ms; columns of all blocks %.1f ms\n",
+           cost->snapshot_ms, cost->history_ms, cost->columns_ms);
 }
 
 int

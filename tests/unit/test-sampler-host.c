@@ -93,11 +93,11 @@ wait_for_other_windows(const Pair *pair, guint n)
 static guint
 count_used(FolioSampled *guest)
 {
-    guint n_blocks, n = 0;
-    g_autofree guint8 *verdicts = folio_sampled_dup_verdicts(guest, &n_blocks);
+    g_autoptr(FolioHeatSnapshot) heat = folio_sampled_ref_heat(guest);
+    guint n = 0;
 
-    for (guint i = 0; i < n_blocks; i++)
-        n += verdicts[i] != FOLIO_VERDICT_IDLE;
+    for (guint i = 0; heat != NULL && i < heat->n_blocks; i++)
+        n += heat->verdicts[i] != FOLIO_VERDICT_IDLE;
     return n;
 }
 

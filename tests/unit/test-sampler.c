@@ -9,9 +9,8 @@ static void
 test_samples_find_their_blocks(void **state)
 {
     Stage *stage = *state;
-    g_autofree guint8 *verdicts = NULL;
+    g_autoptr(FolioHeatSnapshot) heat = NULL;
     FolioSamplingFigures figures;
-    guint n_blocks = 0;
 
     stage_open(stage, huge_dir);
     memset(stage->ram, 1, 3 * BLOCK);
@@ -28,11 +27,16 @@ test_samples_find_their_blocks(void **state)
     figures = figures_of(stage->guest);
     assert_string_equal(figures.source, "player");
     assert_int_equal(figures.samples, 101);
-    verdicts = folio_sampled_dup_verdicts(stage->guest, &n_blocks);
-    assert_int_equal(n_blocks, RAM_BYTES / BLOCK);
-    assert_int_equal(verdicts[0], FOLIO_VERDICT_IDLE);
-    assert_int_not_equal(verdicts[1], FOLIO_VERDICT_IDLE);
-    assert_int_not_equal(verdicts[2], FOLIO_VERDICT_IDLE);
+    heat = folio_sampled_ref_heat(stage->guest);
+    assert_non_null(heat);
+    assert_int_equal(heat->n_blocks, RAM_BYTES / BLOCK);
+    assert_int_equal(heat->verdicts[0], FOLIO_VERDICT_IDLE);
+    assert_int_not_equal(heat->verdicts[1], FOLIO_VERDICT_IDLE);
+    assert_int_not_equal(heat->verdicts[2], FOLIO_VERDICT_IDLE);
+    assert_int_equal(heat->evidence[1].footprint, 100);
+    assert_int_equal(heat->evidence[2].footprint, 1);
+    assert_int_equal(heat->unseen[0], FOLIO_NEVER_SEEN);
+    assert_int_not_equal(heat->unseen[1], FOLIO_NEVER_SEEN);
     assert_int_equal(figures.bytes[FOLIO_VERDICT_IDLE], RAM_BYTES - 2 * BLOCK);
     assert_int_equal(figures.bytes[FOLIO_VERDICT_SPARSE] + figures.bytes[FOLIO_VERDICT_DENSE] +
                          figures.bytes[FOLIO_VERDICT_UNDECIDED],
