@@ -2,6 +2,8 @@
 /* From what a look found to a guest's state and its reason. */
 #include "guest-judge.h"
 
+#include "heat/explain.h"
+
 static gboolean
 any_block_can_be_served(const FolioGuestRam *ram)
 {
@@ -111,6 +113,27 @@ folio_guest_coverage(const FolioSamplingFigures *sampling)
     if (sampling->guest_made > 0)
         return "guest";
     return sampling->samples + sampling->unmapped > 0 ? "host-only" : "none";
+}
+
+char *
+folio_guest_waits(const FolioSamplingFigures *sampling)
+{
+    const FolioOutcomes outcomes = { .shown = sampling->account_shown,
+                                     .quiet = sampling->account_quiet };
+    g_autofree char *account = folio_explain_account(outcomes.shown, outcomes.quiet);
+
+    if (sampling->state == FOLIO_SAMPLING_STARTING)
+        return g_strdup("its frames are looked up for the first time");
+    if (sampling->state == FOLIO_SAMPLING_PAUSED)
+        return g_strdup("it stands still, or it is the turn of others to be sampled");
+    if (sampling->state != FOLIO_SAMPLING_ON)
+        return g_strdup("");
+    if (sampling->windows == 0)
+        return g_strdup_printf("the first window: %u of %d epochs have ended", sampling->epoch,
+                               FOLIO_EPOCHS);
+    if (folio_outcomes_suffice(&outcomes))
+        return g_strdup("");
+    return g_strdup_printf("evidence short: %s", account);
 }
 
 const char *

@@ -106,3 +106,25 @@ folio_guest_sampling_get(FolioGuestSampling *sampling, FolioSamplingFigures *fig
     figures->state = FOLIO_SAMPLING_FAILED;
     g_strlcpy(figures->error, problem, sizeof figures->error);
 }
+
+static FolioSampled *
+sampled_of(FolioGuestSampling *sampling)
+{
+    return sampling != NULL ? sampling->guest : NULL;
+}
+
+FolioHeatSnapshot *
+folio_guest_sampling_ref_heat(FolioGuestSampling *sampling)
+{
+    FolioSampled *guest = sampled_of(sampling);
+
+    return guest != NULL ? folio_sampled_ref_heat(guest) : NULL;
+}
+
+FolioHeatHistory *
+folio_guest_sampling_dup_history(FolioGuestSampling *sampling)
+{
+    FolioSampled *guest = sampled_of(sampling);
+
+    return guest != NULL ? folio_sampled_dup_history(guest) : NULL;
+}

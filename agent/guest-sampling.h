@@ -23,3 +23,8 @@ void folio_guest_sampling_pause(FolioGuestSampling *sampling, gboolean paused);
 /* All 0, state OFF and source "none" when nothing is sampled; sampling may be NULL then. When a
  * source was asked for and is not there, the state is FAILED and the error says why. */
 void folio_guest_sampling_get(FolioGuestSampling *sampling, FolioSamplingFigures *figures);
+
+/* As of the sampler's folio_sampled_ref_heat and folio_sampled_dup_history; NULL when nothing is
+ * sampled; sampling may be NULL then. */
+FolioHeatSnapshot *folio_guest_sampling_ref_heat(FolioGuestSampling *sampling);
+FolioHeatHistory *folio_guest_sampling_dup_history(FolioGuestSampling *sampling);

@@ -4,7 +4,6 @@
 #include "guest.h"
 
 #include "base/log.h"
-#include "guest-sampling.h"
 
 #include <glib-unix.h>
 
@@ -496,6 +495,12 @@ void
 folio_guest_get_sampling(FolioGuest *guest, FolioSamplingFigures *figures)
 {
     folio_guest_sampling_get(guest->sampling, figures);
+}
+
+FolioGuestSampling *
+folio_guest_peek_sampling(FolioGuest *guest)
+{
+    return guest->sampling;
 }
 
 FolioNomination

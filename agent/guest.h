@@ -4,6 +4,7 @@
 
 #include "config.h"
 #include "guest-judge.h"
+#include "guest-sampling.h"
 #include "guest-settings.h"
 #include "host/doctor.h"
 #include "virt/connection.h"
@@ -48,6 +49,9 @@ const FolioGuestRam *folio_guest_get_ram(FolioGuest *guest);
 
 /* What sampling says of it, as of at most a second ago. */
 void folio_guest_get_sampling(FolioGuest *guest, FolioSamplingFigures *figures);
+
+/* Its place with the sampler, for the heat of its blocks; NULL once it has stopped. */
+FolioGuestSampling *folio_guest_peek_sampling(FolioGuest *guest);
 
 /* What is nominated in place of verdicts; not known of a guest that is sampled or not served. As
  * old as its RAM's figures. */

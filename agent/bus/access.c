@@ -48,6 +48,8 @@ static const FolioAccess rows[] = {
     { GUEST, "Split", ACT, FOLIO_SCOPE_GUEST },
     { GUEST, "Collapse", ACT, FOLIO_SCOPE_GUEST },
     { GUEST, "Restore", ACT, FOLIO_SCOPE_GUEST },
+    { GUEST, "Heat", HEAT, FOLIO_SCOPE_GUEST },
+    { GUEST, "Explain", HEAT, FOLIO_SCOPE_GUEST },
     { GUEST, FOLIO_ALL_PROPERTIES, VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "Name", VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "Uuid", VIEW, FOLIO_SCOPE_GUEST },
@@ -76,6 +78,7 @@ static const FolioAccess rows[] = {
     { GUEST, "LostSamples", VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "Windows", VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "WindowSeconds", VIEW, FOLIO_SCOPE_GUEST },
+    { GUEST, "Waits", VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "NominatedRanges", VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "NominatedBytes", VIEW, FOLIO_SCOPE_GUEST },
 };

@@ -8,8 +8,8 @@
 
 #include <polkit/polkit.h>
 
-/* Questions that polkit works on at a time. It answers one after the other: with a few it has always
- * the next one at hand, and more would only make a newcomer wait longer (tests/integration/
+/* Questions that polkit works on at a time. It answers one after the other: with a few it has
+ * always the next one at hand, and more would only make a newcomer wait longer (tests/integration/
  * test-bus-load.c). A system bus refuses a connection's call once 128 (max_replies_per_connection)
  * are unanswered; these and the dialogs stay below that. */
 #define QUESTIONS_IN_FLIGHT 4

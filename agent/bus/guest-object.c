@@ -3,6 +3,7 @@
 #include "bus/guest-object.h"
 
 #include "bus/actions.h"
+#include "bus/guest-heat.h"
 
 static const char *
 kind_token(FolioRamKind kind)
@@ -255,6 +256,14 @@ get_window_seconds(FolioCall *call)
 }
 
 static GVariant *
+get_waits(FolioCall *call)
+{
+    const FolioSamplingFigures figures = sampling_of(call);
+
+    return g_variant_new_take_string(folio_guest_waits(&figures));
+}
+
+static GVariant *
 get_nominated_ranges(FolioCall *call)
 {
     return g_variant_new_uint32(folio_guest_get_nomination(call->guest).ranges);
@@ -312,6 +321,7 @@ static const FolioProperty properties[] = {
     { "LostSamples", get_lost_samples },
     { "Windows", get_windows },
     { "WindowSeconds", get_window_seconds },
+    { "Waits", get_waits },
     { "NominatedRanges", get_nominated_ranges },
     { "NominatedBytes", get_nominated_bytes },
 };
@@ -325,6 +335,8 @@ static const struct {
     { "Split", folio_action_split },
     { "Collapse", folio_action_collapse },
     { "Restore", folio_action_restore },
+    { "Heat", folio_guest_heat_run },
+    { "Explain", folio_guest_explain_run },
 };
 
 static void

@@ -254,6 +254,9 @@ append_object(GString *all, BusFixture *fixture, GDBusConnection *user, const ch
     append_answer(all, user, path, FOLIOD_GUEST, "Collapse",
                   "(uint64 0, uint64 1, uint32 1, @a{sv} {})");
     append_answer(all, user, path, FOLIOD_GUEST, "Restore", "({'x': <1>},)");
+    append_answer(all, user, path, FOLIOD_GUEST, "Heat", "(@a{sv} {},)");
+    append_answer(all, user, path, FOLIOD_GUEST, "Heat", "({'x': <1>},)");
+    append_answer(all, user, path, FOLIOD_GUEST, "Explain", "(@a{sv} {},)");
     append_answer(all, user, path, FOLIOD_GUEST, "Other", NULL);
     append_answer(all, user, path, FOLIOD_MANAGER, "ListGuests", NULL);
     for (GDBusPropertyInfo **property = info->properties; *property != NULL; property++) {

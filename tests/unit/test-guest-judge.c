@@ -181,6 +181,38 @@ test_sampled(void **state)
     found_clear(&found);
 }
 
+static void
+assert_waits(const FolioSamplingFigures *sampling, const char *expected)
+{
+    g_autofree char *text = folio_guest_waits(sampling);
+
+    assert_string_equal(text, expected);
+}
+
+static void
+test_waits(void **state)
+{
+    FolioSamplingFigures sampling = nothing;
+
+    assert_waits(&sampling, "");
+    sampling.state = FOLIO_SAMPLING_ON;
+    sampling.epoch = 3;
+    assert_waits(&sampling, "the first window: 3 of 10 epochs have ended");
+    sampling.windows = 12;
+    sampling.account_quiet = 12;
+    sampling.account_shown = 3;
+    assert_waits(&sampling, "evidence short: 12 of 24 quiet windows, 3 of 50 dense blocks");
+    sampling.account_shown = 50;
+    assert_waits(&sampling, "");
+    sampling.account_shown = 0;
+    sampling.account_quiet = 24;
+    assert_waits(&sampling, "");
+    sampling.state = FOLIO_SAMPLING_PAUSED;
+    assert_waits(&sampling, "it stands still, or it is the turn of others to be sampled");
+    sampling.state = FOLIO_SAMPLING_FAILED;
+    assert_waits(&sampling, "");
+}
+
 int
 main(void)
 {
@@ -192,6 +224,7 @@ main(void)
         cmocka_unit_test(test_modes_that_act),
         cmocka_unit_test(test_pause_holds_those_that_could_be_served),
         cmocka_unit_test(test_sampled),
+        cmocka_unit_test(test_waits),
     };
 
     return cmocka_run_group_tests_name("guest-judge", tests, NULL, NULL);

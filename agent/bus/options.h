@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Options of a method, an a{sv} of which every entry may be left out. Pure. */
+#pragma once
+
+#include <glib.h>
+
+typedef struct {
+    const char *name;
+    const char *type; /* "t", "u" or "b" */
+    gpointer value;   /* guint64, guint32 or gboolean; kept when the option is not given */
+} FolioBusOption;
+
+/* Fills the values. FALSE with FOLIO_ERROR_INVALID, which names the option, when one is not in the
+ * table, is of another type, or comes twice. */
+gboolean folio_bus_options_read(GVariant *options, const FolioBusOption *table, gsize n,
+                                GError **error);
