@@ -4,10 +4,11 @@
 
 #include <string.h>
 
+static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+
 char *
 folio_format_bytes(guint64 bytes)
 {
-    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
     guint unit = 0;
     guint64 whole, tenths;
 
@@ -20,6 +21,17 @@ folio_format_bytes(guint64 bytes)
     if (whole >= 100 || tenths == 0)
         return g_strdup_printf("%" G_GUINT64_FORMAT " %s", whole, units[unit]);
     return g_strdup_printf("%" G_GUINT64_FORMAT ".%u %s", whole, (guint) tenths, units[unit]);
+}
+
+char *
+folio_format_bytes_by(guint64 bytes, guint64 step)
+{
+    guint unit = 0;
+
+    while (unit + 1 < G_N_ELEMENTS(units) &&
+           step % (G_GUINT64_CONSTANT(1) << (10 * (unit + 1))) == 0)
+        unit++;
+    return g_strdup_printf("%" G_GUINT64_FORMAT " %s", bytes >> (10 * unit), units[unit]);
 }
 
 char *

@@ -32,7 +32,7 @@ void folio_analyze_print_json(const FolioCapture *capture, const FolioAnalysis *
 void folio_analyze_print_text(const FolioInvocation *invocation, const FolioCapture *capture,
                               const FolioAnalysis *analysis);
 
-/* Writes the picture to invocation->analyze->svg. */
+/* Writes the picture to the files that invocation->picture names. */
 gboolean folio_analyze_write_picture(const FolioInvocation *invocation, FolioCapture *capture,
                                      const FolioAnalysis *analysis, GError **error);
 

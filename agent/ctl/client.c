@@ -54,7 +54,7 @@ folio_client_free(FolioClient *client)
 }
 
 void
-folio_client_explain(GError *error)
+folio_client_explain_error(GError *error)
 {
     const char *text = NULL;
 
@@ -123,7 +123,7 @@ call(FolioClient *client, const char *path, const char *interface, const char *m
         client->bus, BUS_NAME, path, interface, method, arguments, G_VARIANT_TYPE(reply_type),
         flags, client->interactive ? DIALOG_TIMEOUT_MSEC : TIMEOUT_MSEC, NULL, &local);
     if (reply == NULL) {
-        folio_client_explain(local);
+        folio_client_explain_error(local);
         g_propagate_error(error, local);
     }
     return reply;
@@ -188,7 +188,7 @@ gathered(GObject *source, GAsyncResult *result, gpointer user_data)
         gather->replies[gather_call->index] = g_variant_get_child_value(reply, 0);
     } else if (!g_error_matches(error, FOLIO_ERROR, FOLIO_ERROR_NOT_FOUND) &&
                gather->error == NULL) {
-        folio_client_explain(error);
+        folio_client_explain_error(error);
         gather->error = g_steal_pointer(&error);
     }
     gather_more(gather);
@@ -294,6 +294,20 @@ folio_client_list_ram(FolioClient *client, const char *path, GError **error)
 }
 
 GVariant *
+folio_client_heat(FolioClient *client, const char *path, GVariant *options, GError **error)
+{
+    return call(client, path, GUEST_INTERFACE, "Heat", g_variant_new("(@a{sv})", options),
+                "(a{sv}aa{sv})", error);
+}
+
+GVariant *
+folio_client_explain(FolioClient *client, const char *path, GVariant *options, GError **error)
+{
+    return call(client, path, GUEST_INTERFACE, "Explain", g_variant_new("(@a{sv})", options),
+                "(sa(tsa{sv}s))", error);
+}
+
+GVariant *
 folio_client_doctor(FolioClient *client, const char *uuid, GError **error)
 {
     g_autoptr(GVariant) reply = call(client, MANAGER_PATH, MANAGER_INTERFACE, "Doctor",
@@ -337,5 +351,14 @@ folio_dict_boolean(GVariant *dict, const char *key)
     gboolean value = FALSE;
 
     g_variant_lookup(dict, key, "b", &value);
+    return value;
+}
+
+double
+folio_dict_double(GVariant *dict, const char *key)
+{
+    double value = 0;
+
+    g_variant_lookup(dict, key, "d", &value);
     return value;
 }

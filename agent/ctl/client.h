@@ -40,13 +40,19 @@ GVariant *folio_client_call(FolioClient *client, const char *path, const char *i
 
 /* Puts errors of the bus and of GDBus in words of this program; foliod's messages are for people
  * already. */
-void folio_client_explain(GError *error);
+void folio_client_explain_error(GError *error);
 
 /* The connection to the bus. */
 GDBusConnection *folio_client_get_bus(FolioClient *client);
 
 /* The reply of ListRam, (saa{sv}). */
 GVariant *folio_client_list_ram(FolioClient *client, const char *path, GError **error);
+
+/* The replies of Heat, (a{sv}aa{sv}), and of Explain, (sa(tsa{sv}s)). options is sunk. */
+GVariant *folio_client_heat(FolioClient *client, const char *path, GVariant *options,
+                            GError **error);
+GVariant *folio_client_explain(FolioClient *client, const char *path, GVariant *options,
+                               GError **error);
 
 /* The checks of Doctor, a(ssss). uuid "" for the host alone. */
 GVariant *folio_client_doctor(FolioClient *client, const char *uuid, GError **error);
@@ -69,3 +75,4 @@ FolioExitStatus folio_client_exit_status(const GError *error);
 const char *folio_dict_string(GVariant *dict, const char *key);
 guint64 folio_dict_number(GVariant *dict, const char *key);
 gboolean folio_dict_boolean(GVariant *dict, const char *key);
+double folio_dict_double(GVariant *dict, const char *key);

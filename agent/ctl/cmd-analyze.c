@@ -53,8 +53,6 @@ folio_analyze_add_options(GOptionContext *context, FolioAnalyzeOptions *options)
     GOptionGroup *group = g_option_group_new("analyze", "", "", options, NULL);
     const GOptionEntry entries[] = {
         { "records", 0, 0, G_OPTION_ARG_NONE, &options->records, NULL, NULL },
-        { "svg", 0, 0, G_OPTION_ARG_FILENAME, &options->svg, NULL, NULL },
-        { "force", 0, 0, G_OPTION_ARG_NONE, &options->force, NULL, NULL },
         { "all", 0, 0, G_OPTION_ARG_NONE, &options->all, NULL, NULL },
         { "sort", 0, 0, G_OPTION_ARG_CALLBACK, (gpointer) (GOptionArgFunc) parse_sort, NULL, NULL },
         { "window", 0, 0, G_OPTION_ARG_CALLBACK, (gpointer) (GOptionArgFunc) parse_window, NULL,
@@ -72,7 +70,6 @@ folio_analyze_add_options(GOptionContext *context, FolioAnalyzeOptions *options)
 void
 folio_analyze_options_clear(FolioAnalyzeOptions *options)
 {
-    g_free(options->svg);
     g_free(options->guest);
     g_free(options->run_dir);
 }
@@ -80,24 +77,23 @@ folio_analyze_options_clear(FolioAnalyzeOptions *options)
 gboolean
 folio_analyze_options_given(const FolioAnalyzeOptions *options)
 {
-    return options->records || options->svg != NULL || options->force || options->all ||
-           options->sort_given || options->window > 0 || options->pid != 0 ||
-           options->guest != NULL || options->run_dir != NULL;
+    return options->records || options->all || options->sort_given || options->window > 0 ||
+           options->pid != 0 || options->guest != NULL || options->run_dir != NULL;
 }
 
 const char *
-folio_analyze_options_contradict(const FolioAnalyzeOptions *options, gboolean json)
+folio_analyze_options_contradict(const FolioInvocation *invocation)
 {
+    const FolioAnalyzeOptions *options = invocation->analyze;
+    gboolean json = invocation->json, picture = folio_picture_options_given(invocation->picture);
     gboolean process = options->pid != 0 || options->guest != NULL;
 
-    if (options->records && (json || options->svg != NULL || process || options->window > 0))
+    if (options->records && (json || picture || process || options->window > 0))
         return "--records goes with no other output, and has no windows";
     if (options->pid != 0 && options->guest != NULL)
         return "--pid or --guest, not both";
     if (options->pid < 0)
         return "--pid: a process has a number above 0";
-    if (options->force && options->svg == NULL)
-        return "--force is for --svg";
     if (options->run_dir != NULL && options->guest == NULL)
         return "--run-dir is for --guest";
     if ((options->all || options->sort_given) && (json || process || options->records))
@@ -180,7 +176,8 @@ analyze(const FolioInvocation *invocation, FolioCapture *capture, GError **error
     analysis = folio_analysis_new(&capture->walk, &options, error);
     if (analysis == NULL)
         return FALSE;
-    if (given->svg != NULL && !folio_analyze_write_picture(invocation, capture, analysis, error))
+    if (folio_picture_options_given(invocation->picture) &&
+        !folio_analyze_write_picture(invocation, capture, analysis, error))
         return FALSE;
     if (invocation->json)
         folio_analyze_print_json(capture, analysis, places);

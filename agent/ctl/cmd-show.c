@@ -21,6 +21,7 @@ static void
 append_sampling(const FolioInvocation *invocation, GVariant *guest, GString *out)
 {
     const char *source = folio_dict_string(guest, "Source");
+    const char *waits = folio_dict_string(guest, "Waits");
     gboolean by_host = g_str_equal(folio_dict_string(guest, "SampledBy"), "host");
     guint64 windows = folio_dict_number(guest, "Windows");
     g_autofree char *heat = folio_heat_totals(folio_dict_number(guest, "SparseBytes"),
@@ -43,6 +44,8 @@ append_sampling(const FolioInvocation *invocation, GVariant *guest, GString *out
     }
     folio_append_field(invocation, out, "samples", FOLIO_COLOUR_NONE, samples);
     folio_append_field(invocation, out, "heat", FOLIO_COLOUR_NONE, heat);
+    if (*waits != '\0')
+        folio_append_field(invocation, out, "waits", FOLIO_COLOUR_NONE, waits);
 }
 
 static void

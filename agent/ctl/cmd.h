@@ -5,10 +5,21 @@
 #include "ctl/client.h"
 #include "ctl/table.h"
 
+/* Where pictures go, of folioctl heat and analyze. */
+typedef struct {
+    char *svg, *png; /* NULL for none */
+    gboolean force;
+} FolioPictureOptions;
+
+/* Of folioctl heat and explain. */
+typedef struct {
+    gboolean by_time, by_given;
+    gint64 block, top; /* -1: not given */
+} FolioHeatOptions;
+
 /* Of folioctl analyze. */
 typedef struct {
-    gboolean records, force, all, by_address, sort_given;
-    char *svg;      /* where the picture goes; NULL for none */
+    gboolean records, all, by_address, sort_given;
     guint64 window; /* ns; 0: not given */
     gint pid;       /* 0: not given */
     char *guest, *run_dir;
@@ -20,6 +31,8 @@ typedef struct {
     const char *file;         /* NULL for a verb that takes none */
     const char *const *words; /* those after the guest, or after the verb; NULL-terminated */
     const FolioAnalyzeOptions *analyze;
+    const FolioPictureOptions *picture;
+    const FolioHeatOptions *heat;
     guint order;      /* --order, of split */
     gboolean restore; /* --restore, of pause */
     gboolean json;
@@ -35,6 +48,8 @@ typedef FolioExitStatus (*FolioVerbRun)(const FolioInvocation *invocation, GErro
 FolioExitStatus folio_cmd_status(const FolioInvocation *invocation, GError **error);
 FolioExitStatus folio_cmd_list(const FolioInvocation *invocation, GError **error);
 FolioExitStatus folio_cmd_show(const FolioInvocation *invocation, GError **error);
+FolioExitStatus folio_cmd_heat(const FolioInvocation *invocation, GError **error);
+FolioExitStatus folio_cmd_explain(const FolioInvocation *invocation, GError **error);
 FolioExitStatus folio_cmd_doctor(const FolioInvocation *invocation, GError **error);
 FolioExitStatus folio_cmd_set_mode(const FolioInvocation *invocation, GError **error);
 FolioExitStatus folio_cmd_pause(const FolioInvocation *invocation, GError **error);
@@ -61,8 +76,11 @@ void folio_analyze_options_clear(FolioAnalyzeOptions *options);
 /* Was any given? */
 gboolean folio_analyze_options_given(const FolioAnalyzeOptions *options);
 
+/* Is there to be a picture? */
+gboolean folio_picture_options_given(const FolioPictureOptions *options);
+
 /* What is wrong with the options together; NULL when nothing is. */
-const char *folio_analyze_options_contradict(const FolioAnalyzeOptions *options, gboolean json);
+const char *folio_analyze_options_contradict(const FolioInvocation *invocation);
 
 /* Appends "label   text"; text may be foreign, is wrapped, and takes the colour. */
 void folio_append_field(const FolioInvocation *invocation, GString *out, const char *label,

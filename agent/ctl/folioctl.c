@@ -2,7 +2,7 @@
 /* folioctl: asks foliod over D-Bus and prints what it says. */
 #include "base/log.h"
 #include "build-config.h"
-#include "ctl/cmd.h"
+#include "ctl/options.h"
 #include "ctl/remote.h"
 
 #include <locale.h>
@@ -22,12 +22,22 @@ typedef enum {
     FILE_MUST,
 } Argument;
 
+/* Which options of their own verbs take. */
+typedef enum {
+    TAKES_PICTURE = 1 << 0, /* --svg, --png, --force */
+    TAKES_BY = 1 << 1,
+    TAKES_BLOCK = 1 << 2, /* --block, --top */
+    TAKES_ORDER = 1 << 3,
+    TAKES_RESTORE = 1 << 4,
+} Takes;
+
 typedef struct {
     const char *name;
     Argument argument;
     FolioVerbRun run;
     const char *summary;
     const char *help;
+    guint takes;
 } Verb;
 
 /* As the usage says it, and how many words may and must follow the verb. */
@@ -66,7 +76,8 @@ static const char analyze_help[] =
     "                     events: 0x and hexadecimal digits, events being the bits of the packet;\n"
     "                     *_lat: cycles in total, until issue, for translation; \"-\": the record\n"
     "                     does not say. In the file's order, which within a buffer is by time.\n"
-    "  --svg=OUT          a picture of blocks and sub-pages into a new file of mode 0600\n"
+    "  --svg=OUT, --png=OUT\n"
+    "                     a picture of blocks and sub-pages into a new file of mode 0600\n"
     "  --force            replace OUT\n"
     "  --pid=PID, --guest=NAME [--run-dir=DIR]\n"
     "                     on the recorded machine itself, while the process lives: blocks of its\n"
@@ -80,6 +91,30 @@ static const char analyze_help[] =
     "                     since it was recorded is counted on standard error.\n"
     "\n"
     "A damaged file gives what was whole of it, and exit status 1.\n";
+
+static const char heat_help[] =
+    "What of its RAM was in use in the last window of samples, in 2 MiB blocks or in as many together\n"
+    "as the terminal has cells: the colour (or letter) is the verdict, the digit how much was in use.\n"
+    "Needs the polkit action org.foliod1.heat.\n"
+    "\n"
+    "  --by=time          the last windows from left to right, at most 120, in place of the verdicts;\n"
+    "                     --by=sub-page is the default\n"
+    "  --svg=OUT, --png=OUT\n"
+    "                     a picture into a new file of mode 0600 instead: a row for each block, or for\n"
+    "                     as many as it takes for one page; with --by=time a column for each window\n"
+    "  --force            replace OUT\n"
+    "  --json             all blocks as JSON\n"
+    "\n"
+    "Colours are used on a terminal, unless NO_COLOR is set or TERM is dumb.\n";
+
+static const char explain_help[] =
+    "What verdicts on its memory wait for, and for some blocks the verdict, what it rests on, and\n"
+    "why it is none other: of each verdict those that are surest, of the undecided ones those with\n"
+    "the least in reach. Needs the polkit action org.foliod1.heat.\n"
+    "\n"
+    "  --block=N          that block; blocks are numbered through all of the guest's RAM, from 0\n"
+    "  --top=N            so many of each verdict, at most 64 (default 3)\n"
+    "  --json             as JSON, with more figures\n";
 
 #define act_help                                                                                 \
     "RANGE is FIRST COUNT, numbers of 2 MiB blocks through the RAM blocks that show lists,\n"    \
@@ -101,6 +136,10 @@ static const Verb verbs[] = {
       "State, reason, remedy and totals; then each block of RAM with its size, what is\n"
       "present, what is in huge pages, the huge= of its mount, address range and file.\n"
       "The blocks need the polkit action org.foliod1.heat, the rest org.foliod1.view.\n" },
+    { "heat", GUEST_MUST, folio_cmd_heat, "what of a guest's RAM is in use", heat_help,
+      TAKES_PICTURE | TAKES_BY },
+    { "explain", GUEST_MUST, folio_cmd_explain, "why a guest's blocks have their verdicts",
+      explain_help, TAKES_BLOCK },
     { "doctor", GUEST_MAY, folio_cmd_doctor, "what is missing on this host, and for a guest",
       "Each precondition of the host and, if one is named, of a guest: pass, warn or\n"
       "fail, and the remedy below. Exit status 1 when any check fails.\n" },
@@ -113,7 +152,7 @@ static const Verb verbs[] = {
       "metadata and the configuration say, until the next boot; \"default\" takes it back.\n"
       "Needs the polkit action org.foliod1.set-mode.\n" },
     { "split", GUEST_AND_BLOCKS, folio_cmd_split, "split huge pages of a guest",
-      act_help "  --order=N  log2 pages of what is to be: 0 (default), or 2 to 8\n" },
+      act_help "  --order=N  log2 pages of what is to be: 0 (default), or 2 to 8\n", TAKES_ORDER },
     { "collapse", GUEST_AND_BLOCKS, folio_cmd_collapse, "make huge pages of a guest's memory",
       act_help },
     { "restore", GUEST_MUST, folio_cmd_restore, "give back what was changed of a guest",
@@ -123,14 +162,15 @@ static const Verb verbs[] = {
       "Until resume or the next boot; jobs are cancelled. Needs the polkit action\n"
       "org.foliod1.manage.\n"
       "\n"
-      "  --restore  and give back what was changed of each guest\n" },
+      "  --restore  and give back what was changed of each guest\n",
+      TAKES_RESTORE },
     { "resume", GUEST_NONE, folio_cmd_resume, "go on after a pause",
       "Needs the polkit action org.foliod1.manage.\n" },
     { "reload", GUEST_NONE, folio_cmd_reload, "foliod reads its configuration again",
       "All or nothing: with any error the old configuration stays, and every error is\n"
       "printed. Needs the polkit action org.foliod1.manage.\n" },
     { "analyze", FILE_MUST, folio_cmd_analyze, "heat from a recording of perf, without foliod",
-      analyze_help },
+      analyze_help, TAKES_PICTURE },
 };
 
 static const char exit_statuses[] =
@@ -146,6 +186,8 @@ typedef struct {
     gint order; /* -1: not given */
     char *host;
     FolioAnalyzeOptions analyze;
+    FolioPictureOptions picture;
+    FolioHeatOptions heat;
     char **words;
 } Options;
 
@@ -153,6 +195,7 @@ static void
 options_clear(Options *options)
 {
     folio_analyze_options_clear(&options->analyze);
+    folio_picture_options_clear(&options->picture);
     g_strfreev(options->words);
     g_free(options->host);
 }
@@ -247,6 +290,8 @@ parse_options(int argc, char **argv, Options *options, GError **error)
 
     g_option_context_set_help_enabled(context, FALSE);
     folio_analyze_add_options(context, &options->analyze);
+    folio_picture_add_options(context, &options->picture);
+    folio_heat_add_options(context, &options->heat);
     g_option_context_add_main_entries(context, entries, NULL);
     return g_option_context_parse(context, &argc, &argv, error);
 }
@@ -293,7 +338,7 @@ run(const Verb *verb, FolioInvocation *invocation)
 static FolioExitStatus
 dispatch_file(const Verb *verb, const Options *options, FolioInvocation *invocation)
 {
-    const char *wrong = folio_analyze_options_contradict(&options->analyze, options->json);
+    const char *wrong = folio_analyze_options_contradict(invocation);
 
     if (wrong != NULL)
         return wrong_usage("%s: %s", verb->name, wrong);
@@ -301,16 +346,44 @@ dispatch_file(const Verb *verb, const Options *options, FolioInvocation *invocat
     return run(verb, invocation);
 }
 
-/* Options that only one verb has. */
+/* An option that was given and is not the verb's; NULL when there is none. */
 static const char *
-find_stray_option(const Verb *verb, const Options *options)
+find_stray(const Verb *verb, const Options *options)
+{
+    const struct {
+        const char *name;
+        gboolean given;
+        guint of;
+    } table[] = {
+        { "--svg", options->picture.svg != NULL, TAKES_PICTURE },
+        { "--png", options->picture.png != NULL, TAKES_PICTURE },
+        { "--force", options->picture.force, TAKES_PICTURE },
+        { "--by", options->heat.by_given, TAKES_BY },
+        { "--block", options->heat.block >= 0, TAKES_BLOCK },
+        { "--top", options->heat.top >= 0, TAKES_BLOCK },
+        { "--order", options->order >= 0, TAKES_ORDER },
+        { "--restore", options->restore, TAKES_RESTORE },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
+        if (table[i].given && !(verb->takes & table[i].of))
+            return table[i].name;
+    }
+    return NULL;
+}
+
+/* What is wrong with the options of the verb; NULL when nothing is. */
+static const char *
+contradict(const Verb *verb, const Options *options)
 {
     if (verb->argument != FILE_MUST && folio_analyze_options_given(&options->analyze))
         return "such options are for analyze";
-    if (options->order >= 0 && verb->run != folio_cmd_split)
-        return "--order is for split";
-    if (options->restore && verb->run != folio_cmd_pause)
-        return "--restore is for pause";
+    if (options->picture.force && !folio_picture_options_given(&options->picture))
+        return "--force is for --svg and --png";
+    if (options->heat.block >= 0 && options->heat.top >= 0)
+        return "--block or --top, not both";
+    if (verb->takes & TAKES_BY && options->json && folio_picture_options_given(&options->picture))
+        return "--json or a picture, not both";
     return NULL;
 }
 
@@ -318,7 +391,6 @@ static FolioExitStatus
 dispatch_verb(const Verb *verb, const Options *options, FolioInvocation *invocation)
 {
     guint n = g_strv_length(options->words) - 1;
-    const char *stray = find_stray_option(verb, options);
 
     if (n > arguments[verb->argument].max)
         return wrong_usage("%s: \"%s\" is one word too many", verb->name, options->words[n]);
@@ -326,8 +398,10 @@ dispatch_verb(const Verb *verb, const Options *options, FolioInvocation *invocat
         return wrong_usage(
             "%s: which %s?", verb->name,
             n == 0 && verb->argument != FILE_MUST ? "guest" : arguments[verb->argument].missing);
-    if (stray != NULL)
-        return wrong_usage("%s: %s", verb->name, stray);
+    if (find_stray(verb, options) != NULL)
+        return wrong_usage("%s: takes no option %s", verb->name, find_stray(verb, options));
+    if (contradict(verb, options) != NULL)
+        return wrong_usage("%s: %s", verb->name, contradict(verb, options));
     if (verb->argument == FILE_MUST)
         return dispatch_file(verb, options, invocation);
     for (guint i = 1; i <= n; i++) {
@@ -346,6 +420,8 @@ dispatch(const Options *options)
     const Verb *verb = name != NULL ? find_verb(name) : NULL;
     FolioInvocation invocation = { .json = options->json,
                                    .analyze = &options->analyze,
+                                   .picture = &options->picture,
+                                   .heat = &options->heat,
                                    .order = (guint) MAX(options->order, 0),
                                    .restore = options->restore };
 

@@ -105,7 +105,7 @@ on_cancelled(GObject *source, GAsyncResult *result, gpointer user_data)
     if (reply == NULL && !g_error_matches(error, FOLIO_ERROR, FOLIO_ERROR_NOT_FOUND)) {
         g_autofree char *text = NULL;
 
-        folio_client_explain(error);
+        folio_client_explain_error(error);
         text = folio_escape(error->message);
         fprintf(stderr, "folioctl: the job cannot be cancelled: %s\n", text);
     }

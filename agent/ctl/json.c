@@ -58,6 +58,7 @@ add_sampling(JsonBuilder *builder, GVariant *guest)
     folio_json_add_number(builder, "lost_samples", folio_dict_number(guest, "LostSamples"));
     folio_json_add_number(builder, "windows", windows);
     add_known(builder, "window_seconds", folio_dict_number(guest, "WindowSeconds"), windows > 0);
+    folio_json_add_string(builder, "waits", folio_dict_string(guest, "Waits"));
     add_known(builder, "nominated_ranges", folio_dict_number(guest, "NominatedRanges"), nominated);
     add_known(builder, "nominated_bytes", folio_dict_number(guest, "NominatedBytes"), nominated);
 }
@@ -306,5 +307,59 @@ folio_json_job(guint job, const char *state, guint64 done, guint64 total)
     folio_json_add_string(builder, "state", state);
     folio_json_add_number(builder, "done", done);
     folio_json_add_number(builder, "total", total);
+    return folio_json_finish(builder, TRUE);
+}
+
+static void
+add_fraction(JsonBuilder *builder, const char *member, GVariant *dict, const char *key)
+{
+    json_builder_set_member_name(builder, member);
+    json_builder_add_double_value(builder, folio_dict_double(dict, key));
+}
+
+static void
+add_why(JsonBuilder *builder, guint64 block, const char *verdict, GVariant *evidence,
+        const char *text)
+{
+    static const char *const numbers[] = { "seen", "sightings", "again", "footprint" };
+    guint64 unseen = folio_dict_number(evidence, "unseen");
+
+    json_builder_begin_object(builder);
+    folio_json_add_number(builder, "block", block);
+    folio_json_add_string(builder, "verdict", verdict);
+    folio_json_add_string(builder, "cause", folio_dict_string(evidence, "cause"));
+    add_fraction(builder, "in_use", evidence, "in-use");
+    add_fraction(builder, "reach", evidence, "reach");
+    add_fraction(builder, "reach_limit", evidence, "reach-limit");
+    add_fraction(builder, "confidence", evidence, "confidence");
+    for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++)
+        folio_json_add_number(builder, numbers[i], folio_dict_number(evidence, numbers[i]));
+    add_fraction(builder, "growth", evidence, "growth");
+    folio_json_add_number(builder, "age", folio_dict_number(evidence, "age"));
+    add_known(builder, "unseen", unseen, unseen != FOLIO_VIEW_NEVER);
+    folio_json_add_string(builder, "text", text);
+    json_builder_end_object(builder);
+}
+
+char *
+folio_json_explain(GVariant *guest, const char *waits, GVariant *blocks)
+{
+    g_autoptr(JsonBuilder) builder = folio_json_begin();
+    const char *verdict, *text;
+    GVariant *evidence;
+    GVariantIter iter;
+    guint64 block;
+
+    folio_json_add_string(builder, "uuid", folio_dict_string(guest, "Uuid"));
+    folio_json_add_string(builder, "name", folio_dict_string(guest, "Name"));
+    folio_json_add_string(builder, "reason", folio_dict_string(guest, "Reason"));
+    folio_json_add_string(builder, "reason_text", folio_dict_string(guest, "ReasonText"));
+    folio_json_add_string(builder, "waits", waits);
+    json_builder_set_member_name(builder, "blocks");
+    json_builder_begin_array(builder);
+    g_variant_iter_init(&iter, blocks);
+    while (g_variant_iter_loop(&iter, "(t&s@a{sv}&s)", &block, &verdict, &evidence, &text))
+        add_why(builder, block, verdict, evidence, text);
+    json_builder_end_array(builder);
     return folio_json_finish(builder, TRUE);
 }

@@ -30,18 +30,31 @@
  *          samples_elsewhere are null, and ranges is not there, without --pid and --guest;
  *          report/analysis.h says what the figures are
  *
+ * heat    {"version", "uuid", "name", "source", "waits", "windows", "ended_usec", "window_usec",
+ *          "block_bytes", "granule", "history_granule", "history_ended_usec": [NUMBER],
+ *          "ranges": [PART]}; the two of the history are there with --by=time
+ * explain {"version", "uuid", "name", "reason", "reason_text", "waits", "blocks": [WHY]}
+ *
  * GUEST   {"uuid", "name", "pid", "state", "reason", "reason_text", "remedy", "mode", "suspended",
  *          "ram_bytes", "present_bytes", "huge_bytes", "swapped_bytes", "source", "coverage",
  *          "sparse_bytes", "dense_bytes", "undecided_bytes", "idle_bytes", "split_blocks",
  *          "collapsed_blocks", "samples",
- *          "unmapped_samples", "lost_samples", "windows", "window_seconds"}; those by heat are null
- *          before the first window
+ *          "unmapped_samples", "lost_samples", "windows", "window_seconds", "waits"}; those by heat
+ *          are null before the first window
  * BLOCK   {"id", "kind", "backing", "file", "file_deleted", "fs_type", "fs_options", "huge", "hva",
  *          "offset", "alignment", "bytes", "present", "huge_bytes", "swapped", "locked", "reason",
  *          "reason_text", "remedy"}
- * HEAT    {"address", "samples", "sub_pages", "windows", "in_use", "verdict", "confirmed"}
- * RANGE   {"verdict": "sparse" or "dense", "start", "end"} */
+ * PART    {"name", "first_block", "blocks", "verdict": [TOKEN], "in_use": [NUMBER], "footprint":
+ *          [NUMBER], "unseen": [NUMBER or null], "idle", "undecided", "sparse", "dense": [NUMBER],
+ *          "history": [[NUMBER]]}: as of Heat in data/org.foliod1.xml, an entry a granule, numbers
+ *          of sub-pages whole and not in 64ths; the blocks by verdict are there when a granule is
+ * of more than one, the history with --by=time WHY     {"block", "verdict", "cause", "in_use",
+ * "reach", "reach_limit", "confidence", "seen", "sightings", "again", "footprint", "growth", "age",
+ * "unseen", "text"}: as of Explain HEAT    {"address", "samples", "sub_pages", "windows", "in_use",
+ * "verdict", "confirmed"} RANGE   {"verdict": "sparse" or "dense", "start", "end"} */
 #pragma once
+
+#include "ctl/heat-view.h"
 
 #include <gio/gio.h>
 
@@ -68,3 +81,8 @@ char *folio_json_mode(const char *uuid, const char *mode);
 char *folio_json_paused(gboolean paused);
 
 char *folio_json_job(guint job, const char *state, guint64 done, guint64 total);
+/* blocks is an a(tsa{sv}s). */
+char *folio_json_explain(GVariant *guest, const char *waits, GVariant *blocks);
+
+/* To standard output. */
+void folio_json_print_heat(GVariant *guest, const FolioHeatView *view);

@@ -70,7 +70,7 @@ find_owner(GDBusConnection *bus, GError **error)
         g_variant_get(reply, "(s)", &owner);
         return owner;
     }
-    folio_client_explain(local);
+    folio_client_explain_error(local);
     g_propagate_error(error, g_steal_pointer(&local));
     return NULL;
 }

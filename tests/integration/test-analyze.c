@@ -291,20 +291,84 @@ test_json(void **state)
 }
 
 static void
-test_picture(void **state)
+assert_well_formed(const char *path)
+{
+    const char *const command[] = { "xmllint", "--nonet", "--noout", path, NULL };
+    g_autoptr(GError) error = NULL;
+    int status;
+
+    g_spawn_sync(NULL, (char **) command, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL,
+                 &status, &error);
+    assert_no_error(error);
+    assert_int_equal(status, 0);
+}
+
+static guint
+count_files(const char *path)
+{
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    guint n = 0;
+
+    while (g_dir_read_name(dir) != NULL)
+        n++;
+    return n;
+}
+
+/* A link that has the name is neither followed nor, without --force, taken away. */
+static void
+test_picture_and_links(void **state)
 {
     Fixture *fixture = *state;
-    g_autofree char *svg = g_build_filename(fixture->dir, "heat.svg", NULL);
+    g_autofree char *link_path = g_build_filename(fixture->dir, "link.png", NULL);
+    g_autofree char *target = g_build_filename(fixture->dir, "target", NULL);
     g_autofree char *text = NULL;
     g_auto(Result) result = { 0 };
     struct stat status;
 
     write_blocks(fixture);
+    assert_true(g_file_set_contents(target, "mine", -1, NULL));
+    assert_int_equal(symlink(target, link_path), 0);
+    run_analyze(&result, fixture->file, "--png", link_path, NULL);
+    assert_int_equal(result.status, 1);
+    assert_contains(result.err, "--force");
+    assert_int_equal(lstat(link_path, &status), 0);
+    assert_true(S_ISLNK(status.st_mode));
+    run_analyze(&result, fixture->file, "--png", link_path, "--force", NULL);
+    assert_int_equal(result.status, 0);
+    assert_int_equal(lstat(link_path, &status), 0);
+    assert_true(S_ISREG(status.st_mode));
+    assert_int_equal(status.st_mode & 07777, 0600);
+    assert_true(g_file_get_contents(target, &text, NULL, NULL));
+    assert_string_equal(text, "mine");
+
+    run_analyze(&result, fixture->file, "--png", fixture->dir, "--force", NULL);
+    assert_int_equal(result.status, 1);
+    /* The recording, the target, and the picture: nothing half written is left. */
+    assert_int_equal(count_files(fixture->dir), 3);
+}
+
+static void
+test_picture(void **state)
+{
+    Fixture *fixture = *state;
+    g_autofree char *svg = g_build_filename(fixture->dir, "heat.svg", NULL);
+    g_autofree char *png = g_build_filename(fixture->dir, "heat.png", NULL);
+    g_autofree char *text = NULL;
+    g_autofree char *bytes = NULL;
+    g_auto(Result) result = { 0 };
+    struct stat status;
+
+    write_blocks(fixture);
     umask(0);
-    run_analyze(&result, fixture->file, "--svg", svg, NULL);
+    run_analyze(&result, fixture->file, "--svg", svg, "--png", png, NULL);
     assert_int_equal(result.status, 0);
     assert_int_equal(stat(svg, &status), 0);
     assert_int_equal(status.st_mode & 07777, 0600);
+    assert_int_equal(stat(png, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0600);
+    assert_true(g_file_get_contents(png, &bytes, NULL, NULL));
+    assert_memory_equal(bytes, "\x89PNG\r\n\x1a\n", 8);
+    assert_well_formed(svg);
     assert_true(g_file_get_contents(svg, &text, NULL, NULL));
     assert_contains(text, "perf.data");
     assert_contains(text, "windows: 10 of 4.003 ms");
@@ -498,6 +562,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_text, setup, teardown),
         cmocka_unit_test_setup_teardown(test_json, setup, teardown),
         cmocka_unit_test_setup_teardown(test_picture, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_picture_and_links, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pid, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pid_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_files, setup, teardown),

@@ -101,6 +101,7 @@ test_list(void **state)
                                            "lost_samples",
                                            "windows",
                                            "window_seconds",
+                                           "waits",
                                            "nominated_ranges",
                                            "nominated_bytes",
                                            NULL };
