@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* folioctl explain: why blocks have their verdicts, and what verdicts wait for. */
+#include "base/log.h"
 #include "ctl/cmd.h"
 #include "ctl/json.h"
 
 #include <stdio.h>
-
-static const FolioColumn columns[] = {
-    { "BLOCK", TRUE }, { "VERDICT", FALSE }, { "SEEN", TRUE }, { "IN USE", TRUE },
-    { "REACH", TRUE }, { "UNSEEN", TRUE },   { "WHY", FALSE },
-};
-
-#define NEVER_SEEN G_MAXUINT16
 
 static FolioColour
 verdict_colour(const char *verdict)
@@ -20,61 +14,55 @@ verdict_colour(const char *verdict)
     return g_str_equal(verdict, "dense") ? FOLIO_COLOUR_GREEN : FOLIO_COLOUR_DIM;
 }
 
-static void
-add_number(FolioTable *table, guint64 number)
+/* "In the last window 3 sub-pages were seen, about 4 in use; ...". */
+static char *
+describe_evidence(GVariant *evidence)
 {
-    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, number);
+    const guint64 unseen = folio_dict_number(evidence, "unseen");
+    g_autoptr(GString) text = g_string_new(NULL);
 
-    folio_table_add(table, FOLIO_COLOUR_NONE, text);
+    g_string_printf(text,
+                    "In the last window %" G_GUINT64_FORMAT " of 512 sub-pages were seen, about "
+                    "%.0f in use, sampled or not; about %.0f are in reach before long.",
+                    folio_dict_number(evidence, "seen"), folio_dict_double(evidence, "in-use"),
+                    folio_dict_double(evidence, "reach"));
+    if (unseen > 0 && unseen != FOLIO_VIEW_NEVER)
+        g_string_append_printf(text, " It was last seen in use %" G_GUINT64_FORMAT " windows ago.",
+                               unseen);
+    return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
 static void
-add_fraction(FolioTable *table, GVariant *evidence, const char *key)
+append_block(const FolioInvocation *invocation, guint64 block, const char *verdict,
+             GVariant *evidence, const char *text, GString *out)
 {
-    g_autofree char *text = g_strdup_printf("%.0f", folio_dict_double(evidence, key));
+    const double confidence = folio_dict_double(evidence, "confidence");
+    g_autofree char *painted = folio_paint(verdict_colour(verdict), verdict, invocation->coloured);
+    g_autofree char *sentence = g_strdup_printf("Why: %s.", text);
+    g_autofree char *why = folio_wrap(sentence, 2, invocation->width);
+    g_autofree char *figures = describe_evidence(evidence);
+    g_autofree char *seen = folio_wrap(figures, 2, invocation->width);
 
-    folio_table_add(table, FOLIO_COLOUR_NONE, text);
-}
-
-static void
-add_block(FolioTable *table, guint64 block, const char *verdict, GVariant *evidence,
-          const char *text)
-{
-    guint64 unseen = folio_dict_number(evidence, "unseen");
-
-    add_number(table, block);
-    folio_table_add(table, verdict_colour(verdict), verdict);
-    add_number(table, folio_dict_number(evidence, "seen"));
-    add_fraction(table, evidence, "in-use");
-    add_fraction(table, evidence, "reach");
-    if (unseen == NEVER_SEEN)
-        folio_table_add(table, FOLIO_COLOUR_NONE, "-");
-    else
-        add_number(table, unseen);
-    folio_table_add(table, FOLIO_COLOUR_NONE, text);
+    g_string_append_printf(out, "\nblock %" G_GUINT64_FORMAT ": %s", block, painted);
+    if (confidence > 0)
+        g_string_append_printf(out, ", confidence %.2f", confidence);
+    g_string_append_printf(out, "\n%s%s", why, seen);
 }
 
 static void
 append_blocks(const FolioInvocation *invocation, GVariant *blocks, GString *out)
 {
-    g_autoptr(FolioTable) table = folio_table_new(columns, G_N_ELEMENTS(columns));
-    g_autofree char *rendered = NULL;
-    g_autofree char *note = NULL;
     const char *verdict, *text;
     GVariant *evidence;
     GVariantIter iter;
     guint64 block;
 
     g_variant_iter_init(&iter, blocks);
-    while (g_variant_iter_loop(&iter, "(t&s@a{sv}&s)", &block, &verdict, &evidence, &text))
-        add_block(table, block, verdict, evidence, text);
-    rendered = folio_table_render(table, invocation->width, invocation->coloured);
-    note =
-        folio_wrap("SEEN: sub-pages of 512 that were sampled in the last window. IN USE: in use "
-                   "then, sampled or not. REACH: that it may use before long; both are estimates. "
-                   "UNSEEN: windows since it was last seen in use.",
-                   0, invocation->width);
-    g_string_append_printf(out, "\n%s\n%s", rendered, note);
+    while (g_variant_iter_loop(&iter, "(t&s@a{sv}&s)", &block, &verdict, &evidence, &text)) {
+        g_autofree char *name = folio_escape(verdict);
+
+        append_block(invocation, block, name, evidence, text, out);
+    }
 }
 
 static char *

@@ -65,7 +65,7 @@ describe_window(const FolioHeatView *view)
     const gint64 age = (g_get_real_time() - view->ended_usec) / G_USEC_PER_SEC;
 
     return g_strdup_printf("%" G_GUINT64_FORMAT
-                           " have ended, the last one of %.3g s %" G_GINT64_FORMAT " s ago",
+                           "; the last one took %.3g s and ended %" G_GINT64_FORMAT " s ago",
                            view->windows, (double) view->window_usec / G_USEC_PER_SEC, MAX(age, 0));
 }
 

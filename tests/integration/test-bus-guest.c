@@ -74,6 +74,59 @@ test_ram_is_told_to_who_may_know(void **state)
     assert_true(get_hva(block) > 0);
 }
 
+/* Totals are for whoever may see the guest; blocks are not. */
+static void
+test_heat_needs_its_action(void **state)
+{
+    static const char *const calls[][2] = {
+        { "Heat", "(@a{sv} {},)" },
+        { "Heat", "({'granule': <uint32 4>, 'history': <true>},)" },
+        { "Explain", "(@a{sv} {},)" },
+    };
+    GuestFixture *fixture = *state;
+    g_autofree char *path = guest_path(ALPHA_UUID);
+    g_autoptr(Answer) totals =
+        caller_get(fixture->bus->users[USER_PLAIN], path, FOLIOD_GUEST, "SparseBytes");
+    g_autoptr(Answer) waits =
+        caller_get(fixture->bus->users[USER_PLAIN], path, FOLIOD_GUEST, "Waits");
+
+    assert_int_equal(totals->kind, ANSWER_OK);
+    assert_int_equal(waits->kind, ANSWER_OK);
+    for (gsize i = 0; i < G_N_ELEMENTS(calls); i++) {
+        g_autoptr(Answer) plain = caller_ask(fixture->bus->users[USER_PLAIN], path, FOLIOD_GUEST,
+                                             calls[i][0], calls[i][1]);
+        g_autoptr(Answer) allowed = caller_ask(fixture->bus->users[USER_ALLOWED], path,
+                                               FOLIOD_GUEST, calls[i][0], calls[i][1]);
+
+        assert_int_equal(plain->kind, ANSWER_NOT_PERMITTED);
+        assert_int_equal(allowed->kind, ANSWER_OK);
+    }
+}
+
+static void
+test_bad_options_are_refused(void **state)
+{
+    static const char *const calls[][3] = {
+        { "Heat", "({'grain': <uint32 4>},)", "grain" },
+        { "Heat", "({'granule': <uint32 0>},)", "granule" },
+        { "Heat", "({'granule': <4>},)", "granule" },
+        { "Heat", "({'first-block': <'x'>},)", "first-block" },
+        { "Explain", "({'top': <uint32 65>},)", "top" },
+        { "Explain", "({'block': <uint64 0>},)", "block" },
+        { "Explain", "({'granule': <uint32 1>},)", "granule" },
+    };
+    GuestFixture *fixture = *state;
+    g_autofree char *path = guest_path(ALPHA_UUID);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(calls); i++) {
+        g_autoptr(Answer) answer = caller_ask(fixture->bus->users[USER_ALLOWED], path, FOLIOD_GUEST,
+                                              calls[i][0], calls[i][1]);
+
+        if (answer->kind != ANSWER_INVALID || strstr(answer->text, calls[i][2]) == NULL)
+            fail_msg("%s%s: %s", calls[i][0], calls[i][1], answer->text);
+    }
+}
+
 /* The number as it may be written: hexadecimal, decimal, and its page. */
 static void
 expect_no_address(const char *text, guint64 address)
@@ -270,6 +323,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ram_is_told_to_who_may_know),
+        cmocka_unit_test(test_heat_needs_its_action),
+        cmocka_unit_test(test_bad_options_are_refused),
         cmocka_unit_test(test_no_address_without_heat),
         cmocka_unit_test(test_doubt_tells_no_mappings),
         cmocka_unit_test_teardown(test_guest_that_goes_while_asked_about, go_on),

@@ -34,6 +34,12 @@ static const Case cases[] = {
     { ALPHA_UUID, "ListRam", NULL, ANSWERS_HEAT_ALPHA },
     { SECRET_UUID, "ListRam", NULL, ANSWERS_HEAT_SECRET },
     { ABSENT_UUID, "ListRam", NULL, "nnnnnn" },
+    { ALPHA_UUID, "Heat", "(@a{sv} {},)", ANSWERS_HEAT_ALPHA },
+    { SECRET_UUID, "Heat", "(@a{sv} {},)", ANSWERS_HEAT_SECRET },
+    { ABSENT_UUID, "Heat", "(@a{sv} {},)", "nnnnnn" },
+    { ALPHA_UUID, "Explain", "(@a{sv} {},)", ANSWERS_HEAT_ALPHA },
+    { SECRET_UUID, "Explain", "(@a{sv} {},)", ANSWERS_HEAT_SECRET },
+    { ABSENT_UUID, "Explain", "(@a{sv} {},)", "nnnnnn" },
     /* Of those who may, each argument is looked at, and refused. */
     { SECRET_UUID, "SetMode", "('sideways',)", "iipnnn" },
     { ABSENT_UUID, "SetMode", "('sideways',)", "nnnnnn" },
