@@ -45,8 +45,8 @@ append_block(const FolioInvocation *invocation, guint64 block, const char *verdi
 
     g_string_append_printf(out, "\nblock %" G_GUINT64_FORMAT ": %s", block, painted);
     if (confidence > 0)
-        g_string_append_printf(out, ", confidence %.2f", confidence);
-    g_string_append_printf(out, "\n%s%s", why, seen);
+        g_string_append_printf(out, ", confidence %.2f", MIN(confidence, 0.99));
+    g_string_append_printf(out, "\n%s%s", why, g_str_equal(verdict, "idle") ? "" : seen);
 }
 
 static void
