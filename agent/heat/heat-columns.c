@@ -2,31 +2,6 @@
 /* The heat of a guest as columns of bytes. */
 #include "heat/heat-columns.h"
 
-/* A column that grows. */
-static void
-put8(GByteArray *column, guint value)
-{
-    const guint8 byte = (guint8) value;
-
-    g_byte_array_append(column, &byte, 1);
-}
-
-static void
-put16(GByteArray *column, guint value)
-{
-    const guint16 little = GUINT16_TO_LE((guint16) value);
-
-    g_byte_array_append(column, (const guint8 *) &little, sizeof little);
-}
-
-static void
-put32(GByteArray *column, guint value)
-{
-    const guint32 little = GUINT32_TO_LE((guint32) value);
-
-    g_byte_array_append(column, (const guint8 *) &little, sizeof little);
-}
-
 /* The blocks of a range that a request touches; FALSE: none. */
 static gboolean
 overlap(const FolioHeatRange *range, const FolioHeatRequest *request, guint *first, guint *n)
@@ -58,17 +33,17 @@ folio_heat_columns_count(const GArray *ranges, const FolioHeatRequest *request)
 
 /* ---- One granule */
 
-static guint
+static guint16
 mean_footprint(const FolioHeatEvidence *evidence, guint n)
 {
     guint64 sum = 0;
 
     for (guint b = 0; b < n; b++)
         sum += evidence[b].footprint;
-    return (guint) ((sum * 64 + n / 2) / n);
+    return (guint16) ((sum * 64 + n / 2) / n);
 }
 
-static guint
+static guint16
 least_unseen(const guint16 *unseen, guint n)
 {
     guint16 least = FOLIO_NEVER_SEEN;
@@ -92,36 +67,39 @@ most_frequent(const guint *counts)
 
 /* ---- Parts */
 
+/* Columns while they are filled. */
 typedef struct {
-    GByteArray *verdict, *in_use, *footprint, *unseen;
-    GByteArray *counts[FOLIO_VERDICT_DENSE + 1];
+    guint8 *verdict;
+    guint16 *in_use, *footprint, *unseen;
+    guint32 *counts[FOLIO_VERDICT_DENSE + 1]; /* NULL: not wanted */
 } Columns;
 
 static void
 columns_init(Columns *columns, guint n, gboolean counted)
 {
-    columns->verdict = g_byte_array_sized_new(n);
-    columns->in_use = g_byte_array_sized_new(2 * n);
-    columns->footprint = g_byte_array_sized_new(2 * n);
-    columns->unseen = g_byte_array_sized_new(2 * n);
+    columns->verdict = g_new(guint8, n);
+    columns->in_use = g_new(guint16, n);
+    columns->footprint = g_new(guint16, n);
+    columns->unseen = g_new(guint16, n);
     for (guint v = 0; v <= FOLIO_VERDICT_DENSE; v++)
-        columns->counts[v] = counted ? g_byte_array_sized_new(4 * n) : NULL;
+        columns->counts[v] = counted ? g_new(guint32, n) : NULL;
 }
 
+/* Entry i, of n blocks. */
 static void
-add_granule(Columns *columns, const FolioHeatSnapshot *snapshot, guint first, guint n)
+set_granule(Columns *columns, guint i, const FolioHeatSnapshot *snapshot, guint first, guint n)
 {
     guint counts[FOLIO_VERDICT_DENSE + 1] = { 0 };
 
     for (guint b = first; b < first + n; b++)
         counts[snapshot->verdicts[b]]++;
-    put8(columns->verdict, most_frequent(counts));
-    put16(columns->in_use, folio_estimate_mean_in_use(snapshot->evidence + first, n));
-    put16(columns->footprint, mean_footprint(snapshot->evidence + first, n));
-    put16(columns->unseen, least_unseen(snapshot->unseen + first, n));
+    columns->verdict[i] = (guint8) most_frequent(counts);
+    columns->in_use[i] = GUINT16_TO_LE(folio_estimate_mean_in_use(snapshot->evidence + first, n));
+    columns->footprint[i] = GUINT16_TO_LE(mean_footprint(snapshot->evidence + first, n));
+    columns->unseen[i] = GUINT16_TO_LE(least_unseen(snapshot->unseen + first, n));
     for (guint v = 0; v <= FOLIO_VERDICT_DENSE; v++) {
         if (columns->counts[v] != NULL)
-            put32(columns->counts[v], counts[v]);
+            columns->counts[v][i] = GUINT32_TO_LE(counts[v]);
     }
 }
 
@@ -139,16 +117,19 @@ part_free(gpointer data)
     g_free(part);
 }
 
+/* Takes the columns. */
 static void
 finish(FolioHeatPart *part, const Columns *columns)
 {
-    part->verdict = g_byte_array_free_to_bytes(columns->verdict);
-    part->in_use = g_byte_array_free_to_bytes(columns->in_use);
-    part->footprint = g_byte_array_free_to_bytes(columns->footprint);
-    part->unseen = g_byte_array_free_to_bytes(columns->unseen);
+    const guint n = part->n_granules;
+
+    part->verdict = g_bytes_new_take(columns->verdict, n);
+    part->in_use = g_bytes_new_take(columns->in_use, n * sizeof *columns->in_use);
+    part->footprint = g_bytes_new_take(columns->footprint, n * sizeof *columns->footprint);
+    part->unseen = g_bytes_new_take(columns->unseen, n * sizeof *columns->unseen);
     for (guint v = 0; v <= FOLIO_VERDICT_DENSE; v++) {
         if (columns->counts[v] != NULL)
-            part->counts[v] = g_byte_array_free_to_bytes(columns->counts[v]);
+            part->counts[v] = g_bytes_new_take(columns->counts[v], n * sizeof *columns->counts[v]);
     }
 }
 
@@ -171,9 +152,11 @@ folio_heat_columns_new(const FolioHeatSnapshot *snapshot, const FolioHeatRequest
         part->n_blocks = n;
         part->n_granules = folio_heat_granules(n, request->granule);
         columns_init(&columns, part->n_granules, request->granule > 1);
-        for (guint64 b = 0; b < n; b += request->granule)
-            add_granule(&columns, snapshot, first + (guint) b,
-                        (guint) MIN(request->granule, n - b));
+        for (guint i = 0; i < part->n_granules; i++) {
+            const guint b = i * request->granule;
+
+            set_granule(&columns, i, snapshot, first + b, MIN(request->granule, n - b));
+        }
         finish(part, &columns);
         g_ptr_array_add(parts, part);
     }
@@ -183,20 +166,21 @@ folio_heat_columns_new(const FolioHeatSnapshot *snapshot, const FolioHeatRequest
 GBytes *
 folio_heat_columns_history(const FolioHeatHistory *history, const GArray *ranges, guint range)
 {
-    GByteArray *column = g_byte_array_new();
     guint first = 0, n = 0;
+    guint16 *column, *at;
 
     for (guint r = 0; r <= range; r++) {
         first += n;
         n = folio_heat_granules(g_array_index(ranges, FolioHeatRange, r).n_blocks,
                                 history->granule);
     }
+    at = column = g_new(guint16, history->n_windows * (gsize) n);
     for (guint w = 0; w < history->n_windows; w++) {
         gint64 ended;
         const guint16 *row = folio_heat_history_get(history, w, &ended);
 
         for (guint g = first; g < first + n; g++)
-            put16(column, row[g]);
+            *at++ = GUINT16_TO_LE(row[g]);
     }
-    return g_byte_array_free_to_bytes(column);
+    return g_bytes_new_take(column, history->n_windows * (gsize) n * sizeof *column);
 }
