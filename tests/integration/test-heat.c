@@ -11,6 +11,9 @@
 #define N_BLOCKS (SAMPLED_GUEST_MIB / 2)
 #define NAME     "heated"
 
+/* Of them, those that are seen at the least: on a busy machine some faults are lost. */
+#define LEAST_USED 20u
+
 /* The words of a call. */
 #define WORDS(...) ((const char *[]){ __VA_ARGS__, NULL })
 
@@ -24,17 +27,17 @@ static int
 set_up(void **state)
 {
     Heated *heated = g_new0(Heated, 1);
-    SampledFigures before;
+    guint64 samples;
 
     *state = heated;
     heated->base = fixture_new(FAULTS);
     heated->domain = sampled_start_guest(heated->base, NAME);
     heated->path = daemon_wait_state(heated->base->daemon, NAME, "sampling");
-    before = sampled_settle(heated->base, heated->path);
+    samples = sampled_settle(heated->base, heated->path).samples;
     sampled_read_ram(heated->domain, 1, SAMPLED_GUEST_MIB);
-    sampled_wait_fresh(heated->base, heated->path, &before, 20 * BLOCK);
-    /* What it touches by itself is over. */
-    sampled_settle(heated->base, heated->path);
+    sampled_wait_at_least(heated->base, heated->path, "Samples", samples + LEAST_USED);
+    /* And a window has ended since. */
+    sampled_wait_windows(heated->base, heated->path, 2);
     return 0;
 }
 
@@ -171,7 +174,7 @@ test_columns(void **state)
         if (!idle)
             assert_in_range(footprint[b], 64, 512 * 64);
     }
-    assert_true(used >= 20);
+    assert_true(used >= LEAST_USED);
 }
 
 static void
@@ -225,7 +228,7 @@ test_history(void **state)
             in_use += cells[w * N_BLOCKS + b];
         seen += in_use > 0;
     }
-    assert_true(n == 120 || seen >= 20);
+    assert_true(n == 120 || seen >= LEAST_USED);
 }
 
 static void
@@ -259,7 +262,7 @@ test_terminal(void **state)
     g_autoptr(CtlRun) plain = ctl_run_on_terminal(WORDS("heat", NAME), "NO_COLOR=1");
     g_autoptr(CtlRun) dumb = ctl_run_on_terminal(WORDS("heat", NAME), "TERM=dumb");
 
-    assert_holds(map, "ram, 64 MiB");
+    assert_holds(map, "ram, 96 MiB");
     assert_holds(map, "uuuu");
     assert_holds(map, "A cell is a block of 2 MiB");
     assert_holds(times, "A column is a window");
