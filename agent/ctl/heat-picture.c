@@ -42,9 +42,7 @@ make_row(const FolioHeatView *view, const FolioHeatViewRange *range, guint entry
 static void
 add_range(Rows *rows, const FolioHeatView *view, const FolioHeatViewRange *range)
 {
-    g_autofree char *size = folio_format_bytes(range->blocks * view->block_bytes);
-
-    g_ptr_array_add(rows->headings, g_strdup_printf("%s, %s", range->name, size));
+    g_ptr_array_add(rows->headings, folio_heat_view_title(view, range));
     for (guint i = 0; i < range->n; i++) {
         FolioHeatmapRow row = make_row(view, range, i);
 

@@ -3,6 +3,7 @@
 #include "ctl/heat-terminal.h"
 
 #include "base/format.h"
+#include "base/log.h"
 #include "report/levels.h"
 
 #include <string.h>
@@ -100,9 +101,8 @@ static void
 append_range_title(const FolioInvocation *invocation, const FolioHeatView *view,
                    const FolioHeatViewRange *range, GString *out)
 {
-    g_autofree char *size = folio_format_bytes(range->blocks * view->block_bytes);
-    g_autofree char *name = folio_wrap(range->name, 0, 0);
-    g_autofree char *text = g_strdup_printf("%s, %s", g_strchomp(name), size);
+    g_autofree char *title = folio_heat_view_title(view, range);
+    g_autofree char *text = folio_escape(title);
     g_autofree char *painted = folio_paint(FOLIO_COLOUR_BOLD, text, invocation->coloured);
 
     g_string_append_printf(out, "%s\n", painted);

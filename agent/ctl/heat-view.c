@@ -3,6 +3,7 @@
 #include "ctl/heat-view.h"
 
 #include "base/error.h"
+#include "base/format.h"
 #include "ctl/client.h"
 
 #include <string.h>
@@ -203,6 +204,16 @@ guint
 folio_heat_view_blocks(const FolioHeatView *view, const FolioHeatViewRange *range, guint entry)
 {
     return (guint) MIN(view->granule, range->blocks - (guint64) entry * view->granule);
+}
+
+char *
+folio_heat_view_title(const FolioHeatView *view, const FolioHeatViewRange *range)
+{
+    g_autofree char *size = folio_format_bytes(range->blocks * view->block_bytes);
+
+    return g_strdup_printf("%s, %s, blocks %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT,
+                           range->name, size, range->first_block,
+                           range->first_block + MAX(range->blocks, 1) - 1);
 }
 
 guint64

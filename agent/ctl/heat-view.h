@@ -46,6 +46,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioHeatView, folio_heat_view_free)
 guint folio_heat_view_blocks(const FolioHeatView *view, const FolioHeatViewRange *range,
                              guint entry);
 
+/* "ram, 8 GiB, blocks 0 to 4095"; the name may be foreign. */
+char *folio_heat_view_title(const FolioHeatView *view, const FolioHeatViewRange *range);
+
 /* in_use of an entry in bytes of all its blocks. */
 guint64 folio_heat_view_bytes(const FolioHeatView *view, const FolioHeatViewRange *range,
                               guint entry);

@@ -215,7 +215,7 @@ test_plain_map(void **state)
     const FolioInvocation invocation = { .width = 80, .heat = &by_sub_page };
     g_autofree char *text = folio_heat_map(&invocation, view);
 
-    assert_true(g_str_has_prefix(text, "ram\\x1b, 8 MiB\n"
+    assert_true(g_str_has_prefix(text, "ram\\x1b, 8 MiB, blocks 0 to 3\n"
                                        "       from            in use\n"
                                        "      0 MiB  .Dsu       3 MiB\n"
                                        "\n"
