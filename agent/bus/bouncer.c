@@ -12,7 +12,7 @@
  * always the next one at hand, and more would only make a newcomer wait longer (tests/integration/
  * test-bus-load.c). A system bus refuses a connection's call once 128 (max_replies_per_connection)
  * are unanswered; these and the dialogs stay below that. */
-#define QUESTIONS_IN_FLIGHT 4
+#define QUESTIONS_IN_FLIGHT 2
 
 /* Characters of a guest's name in a dialog. */
 #define SHOWN_MAX 64
