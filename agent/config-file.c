@@ -6,7 +6,9 @@
 #include "base/file-io.h"
 #include "base/log.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -290,4 +292,46 @@ folio_config_file_parse(const char *path, const char *text, gsize length, GPtrAr
     lines = g_strsplit(text, "\n", -1);
     parse_lines(path, lines, entries, errors);
     return g_steal_pointer(&entries);
+}
+
+gboolean
+folio_config_may_exist(const char *path)
+{
+    GStatBuf info;
+
+    return g_lstat(path, &info) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+/* A drop-in's name ends in .conf and does not start with a dot, so backup files are none. */
+static gboolean
+is_drop_in(const char *name)
+{
+    return name[0] != '.' && g_str_has_suffix(name, ".conf");
+}
+
+void
+folio_config_list_drop_ins(const char *path, GHashTable *drop_ins, GPtrArray *errors)
+{
+    g_autofree char *problem = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GDir) dir = NULL;
+    const char *name;
+    GStatBuf info;
+
+    if (!folio_config_may_exist(path))
+        return;
+    dir = g_dir_open(path, 0, &error);
+    if (dir == NULL || g_stat(path, &info) != 0) {
+        folio_config_error_add(errors, path, 0, NULL, "%s",
+                               error != NULL ? error->message : g_strerror(errno));
+        return;
+    }
+    if (!folio_config_file_is_trusted(path, info.st_uid, info.st_mode, &problem)) {
+        folio_config_error_add(errors, path, 0, NULL, "%s", problem);
+        return;
+    }
+    while ((name = g_dir_read_name(dir)) != NULL) {
+        if (is_drop_in(name))
+            g_hash_table_insert(drop_ins, g_strdup(name), g_build_filename(path, name, NULL));
+    }
 }

@@ -48,3 +48,10 @@ gboolean folio_config_error_flood(GPtrArray *errors, guint before, const char *f
 
 /* Foreign text for use in a message: escaped, and cut after 160 characters. */
 char *folio_config_excerpt(const char *text);
+
+/* TRUE unless there is certainly nothing at path: what cannot be looked at is to be an error. */
+gboolean folio_config_may_exist(const char *path);
+
+/* Notes the drop-ins of the directory path, name (char *) -> path (char *), if there is one; of a
+ * name that was there before the path is replaced. */
+void folio_config_list_drop_ins(const char *path, GHashTable *drop_ins, GPtrArray *errors);

@@ -2,12 +2,13 @@
 /* The configuration: foliod.conf of FOLIO_CONF_DIR, or where there is none that of
  * FOLIO_VENDOR_DIR; then the drop-ins foliod.conf.d/NAME.conf of both directories, by name, of two
  * with the same name that in FOLIO_CONF_DIR only. The last word wins. A file that is empty or a
- * link to /dev/null only takes the place of the vendor's, and so does one with an error. */
+ * link to /dev/null only takes the place of the vendor's, and so does one with an error. Then, of
+ * single guests, guests.d/UUID.conf of FOLIO_CONF_DIR. */
 #pragma once
 
 #include "base/reason.h"
+#include "hint-set.h"
 #include "memory/guest-ram.h"
-#include "mode.h"
 
 #include <glib.h>
 
@@ -39,8 +40,13 @@ typedef struct {
 typedef struct {
     char *connect;       /* [Libvirt] Connect=, a libvirt URI */
     char *run_directory; /* [Libvirt] RunDirectory=, "" : derived from the URI */
-    FolioMode mode;      /* [Guests] Mode= */
     FolioScan scan;      /* [Guests] Scan=auto|pagemap-scan|smaps */
+    /* [Guests] Mode=, SplitOrder=, SparseBelow=, MaxRate=, Khugepaged=: all of them, for a guest of
+     * which nothing else is said; all but the mode are bounds of hints too. */
+    FolioHints guest_defaults;
+    FolioMode hint_ceiling;   /* [Guests] HintCeiling=observe|split|collapse|adaptive */
+    gboolean status_metadata; /* [Guests] StatusMetadata=no|yes */
+    GHashTable *guest_hints;  /* guests.d/UUID.conf: char *uuid -> FolioHints * */
     FolioSamplingConfig sampling;
     GPtrArray *files; /* char *: the files that were read, in order */
 } FolioConfig;

@@ -101,7 +101,7 @@ settings_from_config(FolioManager *manager, const FolioConfig *config)
     settings->run_dir = g_strdup(manager->run_dir_override);
     if (settings->run_dir == NULL)
         settings->run_dir = folio_config_dup_run_directory(config, wanted_uri(manager, config));
-    settings->mode = config->mode;
+    settings->mode = config->guest_defaults.mode;
     settings->paused = folio_run_state_get_paused(manager->run_state);
     settings->scan = config->scan;
     settings->sampling = g_object_ref(manager->sampling);

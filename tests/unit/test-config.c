@@ -111,7 +111,7 @@ assert_defaults(const FolioConfig *config)
 {
     assert_string_equal(config->connect, "qemu:///system");
     assert_string_equal(config->run_directory, "");
-    assert_int_equal(config->mode, FOLIO_MODE_OBSERVE);
+    assert_int_equal(config->guest_defaults.mode, FOLIO_MODE_OBSERVE);
     assert_int_equal(config->scan, FOLIO_SCAN_AUTO);
     assert_int_equal(config->files->len, 0);
 }
@@ -169,7 +169,7 @@ test_every_key(void **state)
     g_clear_pointer(&config, folio_config_free);
     assert_string_equal(copy->connect, "qemu+unix:///system?socket=/tmp/a%20b/sock");
     assert_string_equal(copy->run_directory, "/run/a b");
-    assert_int_equal(copy->mode, FOLIO_MODE_OFF);
+    assert_int_equal(copy->guest_defaults.mode, FOLIO_MODE_OFF);
     assert_int_equal(copy->scan, FOLIO_SCAN_PAGEMAP);
     assert_int_equal(copy->files->len, 1);
     assert_true(g_str_has_suffix(g_ptr_array_index(copy->files, 0), "/etc/foliod.conf"));
@@ -224,8 +224,9 @@ test_layers(void **state)
     write_file(fixture, "etc/foliod.conf.d/30-c.conf", "[Guests]\nScan=smaps\nMode=\n");
     config = load_well(fixture);
     assert_string_equal(config->connect, "c:///");
-    assert_string_equal(config->run_directory, "");     /* both vendor files were replaced */
-    assert_int_equal(config->mode, FOLIO_MODE_OBSERVE); /* the empty value is the default */
+    assert_string_equal(config->run_directory, ""); /* both vendor files were replaced */
+    assert_int_equal(config->guest_defaults.mode,
+                     FOLIO_MODE_OBSERVE); /* the empty value is the default */
     assert_int_equal(config->scan, FOLIO_SCAN_SMAPS);
     assert_int_equal(config->files->len, G_N_ELEMENTS(order));
     for (guint i = 0; i < G_N_ELEMENTS(order); i++)
@@ -247,7 +248,7 @@ test_masks(void **state)
     assert_int_equal(symlink("/dev/null", link), 0);
     assert_int_equal(symlink("/dev/null", main_link), 0);
     config = load_well(fixture);
-    assert_int_equal(config->mode, FOLIO_MODE_OBSERVE);
+    assert_int_equal(config->guest_defaults.mode, FOLIO_MODE_OBSERVE);
     assert_int_equal(config->scan, FOLIO_SCAN_AUTO);
 }
 
@@ -279,15 +280,19 @@ static const BadFile bad_files[] = {
     { "[Guests]\nMode=off\n[Host]\nA=1\nB=2\n", 3, "",
       "unknown group [Host]; known are [Libvirt], [Guests], [Sampling]" },
     { "[Guests]\nMode=off\n\nmode=off\n", 4, "mode",
-      "unknown key; those of [Guests] are Mode, Scan" },
+      "unknown key; those of [Guests] are Mode, SplitOrder" },
     { "[Libvirt]\nMode=off\n", 2, "Mode", "those of [Libvirt] are Connect, RunDirectory" },
     { "[Guests]\nMode[de]=off\n", 2, "Mode[de]", "unknown key" },
     { "[Guests]\nMode=on\n", 2, "Mode", "\"on\" is not allowed; allowed are off, observe" },
     { "[Guests]\nMode=Off\n", 2, "Mode", "\"Off\" is not allowed" },
     { "[Guests]\nMode=off # for now\n", 2, "Mode", "is not allowed" },
-    { "[Guests]\nMode=split\n", 2, "Mode", "\"split\": this version measures only (off, observe)" },
-    { "[Guests]\nMode=collapse\n", 2, "Mode", "this version measures only" },
-    { "[Guests]\nScan=smaps\nMode=adaptive\n", 3, "Mode", "this version measures only" },
+    { "[Guests]\nSplitOrder=9\n", 2, "SplitOrder", "\"9\" is not allowed; allowed are 0 to 8" },
+    { "[Guests]\nSparseBelow=0\n", 2, "SparseBelow", "allowed are 1 to 512" },
+    { "[Guests]\nMaxRate=64\n", 2, "MaxRate", "allowed are bytes per second such as 64M" },
+    { "[Guests]\nKhugepaged=strict\n", 2, "Khugepaged", "allowed are auto, keep" },
+    { "[Guests]\nHintCeiling=off\n", 2, "HintCeiling",
+      "allowed are observe, split, collapse, adaptive" },
+    { "[Guests]\nStatusMetadata=maybe\n", 2, "StatusMetadata", "allowed are no, yes" },
     { "[Guests]\nScan=pagemap\n", 2, "Scan", "allowed are auto, pagemap-scan, smaps" },
     { "[Guests]\nMode=off\nScan=smaps\nMode=off\n", 4, "Mode", "already set in line 2" },
     { "[Guests]\nMode=off\n[Libvirt]\n[Guests]\nMode=observe\n", 5, "Mode",
@@ -342,7 +347,7 @@ test_all_errors_and_the_other_files(void **state)
     assert_int_equal(error->line, 5);
     error = g_ptr_array_index(fixture->errors, 2);
     assert_string_equal(error->key, "RunDirectory");
-    assert_int_equal(config->mode, FOLIO_MODE_OBSERVE); /* nothing is half-applied */
+    assert_int_equal(config->guest_defaults.mode, FOLIO_MODE_OBSERVE); /* nothing is half-applied */
     assert_int_equal(config->scan, FOLIO_SCAN_SMAPS);
     assert_int_equal(config->files->len, 1);
 }
@@ -378,7 +383,7 @@ test_size_limit(void **state)
     memcpy(filler, "[Guests]\nMode=off", 17);
     write_file(fixture, "etc/foliod.conf", filler);
     config = load_well(fixture);
-    assert_int_equal(config->mode, FOLIO_MODE_OFF);
+    assert_int_equal(config->guest_defaults.mode, FOLIO_MODE_OFF);
 
     g_free(filler);
     filler = g_strnfill(FOLIO_CONFIG_MAX_BYTES + 1, '\n');
