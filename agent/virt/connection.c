@@ -16,6 +16,10 @@
 #define ROUND_PAUSE_MIN_USEC (50 * 1000)
 #define ROUND_PAUSE_MAX_USEC (1000 * 1000)
 
+/* Metadata are for anybody to write, as often as they like: those that have changed are read so
+ * often in all, for all domains together. */
+#define HINTS_PAUSE_USEC G_USEC_PER_SEC
+
 /* How long to wait before connecting anew; doubled each time, up to the second figure, and spread
  * by a quarter so that the agents of many hosts do not come at once to a remote libvirt. */
 #define BACKOFF_MIN_USEC (200 * 1000)
@@ -48,16 +52,19 @@ struct _FolioConnection {
     FolioLink *link; /* NULL until the first round after a loss */
     gboolean in_round;
     gboolean all_dirty;
-    GHashTable *dirty; /* char *uuid, a set */
-    GHashTable *known; /* char *uuid -> Known * */
-    gint64 not_before; /* of the next round, monotonic */
+    GHashTable *dirty;       /* char *uuid, a set */
+    GHashTable *hints_dirty; /* likewise, of those whose metadata alone have changed */
+    GHashTable *known;       /* char *uuid -> Known * */
+    gint64 not_before;       /* of the next round, monotonic */
+    gint64 hints_not_before; /* of the next that looks at hints_dirty */
     gint64 backoff_usec;
+    gint64 round_due; /* when round_source runs */
     guint round_source, resync_source, patience_source;
 };
 
 G_DEFINE_TYPE(FolioConnection, folio_connection, G_TYPE_OBJECT)
 
-enum { SIGNAL_DOMAIN, SIGNAL_GONE, SIGNAL_SYNCED, SIGNAL_STATE, N_SIGNALS };
+enum { SIGNAL_DOMAIN, SIGNAL_HINTS, SIGNAL_GONE, SIGNAL_SYNCED, SIGNAL_STATE, N_SIGNALS };
 
 static guint signals[N_SIGNALS];
 
@@ -65,8 +72,9 @@ static guint signals[N_SIGNALS];
 typedef struct {
     GWeakRef connection;
     FolioLink *link;
-    char *uri;        /* open the link first; NULL: it is open */
-    GPtrArray *uuids; /* char *; NULL: all */
+    char *uri;              /* open the link first; NULL: it is open */
+    GPtrArray *uuids;       /* char *; NULL: all */
+    GPtrArray *hints_uuids; /* char * */
     gint64 started;
 } Round;
 
@@ -111,6 +119,15 @@ clear_sources(FolioConnection *self)
     g_clear_handle_id(&self->patience_source, g_source_remove);
 }
 
+/* A look at all takes in every single one. */
+static void
+mark_all_dirty(FolioConnection *self)
+{
+    g_hash_table_remove_all(self->dirty);
+    g_hash_table_remove_all(self->hints_dirty);
+    self->all_dirty = TRUE;
+}
+
 /* What was reported stays: the guests go on without libvirt. */
 static void
 lose(FolioConnection *self, const char *why)
@@ -119,8 +136,7 @@ lose(FolioConnection *self, const char *why)
 
     clear_sources(self);
     folio_link_disown(g_steal_pointer(&self->link));
-    g_hash_table_remove_all(self->dirty);
-    self->all_dirty = TRUE;
+    mark_all_dirty(self);
     self->not_before = g_get_monotonic_time() +
                        (gint64) ((double) self->backoff_usec * g_random_double_range(0.75, 1.25));
     self->backoff_usec = MIN(self->backoff_usec * 2, BACKOFF_MAX_USEC);
@@ -134,17 +150,21 @@ on_link_lost(gpointer owner, const char *why)
     lose(owner, why);
 }
 
-void
-folio_connection_look_again(FolioConnection *self, const char *uuid)
+static void
+mark_dirty(FolioConnection *self, GHashTable *set, const char *uuid)
 {
     if (self->link == NULL || self->all_dirty)
         return;
-    g_hash_table_add(self->dirty, g_strdup(uuid));
-    if (g_hash_table_size(self->dirty) > DIRTY_MAX) {
-        g_hash_table_remove_all(self->dirty);
-        self->all_dirty = TRUE;
-    }
+    g_hash_table_add(set, g_strdup(uuid));
+    if (g_hash_table_size(set) > DIRTY_MAX)
+        mark_all_dirty(self);
     schedule_round(self);
+}
+
+void
+folio_connection_look_again(FolioConnection *self, const char *uuid)
+{
+    mark_dirty(self, self->dirty, uuid);
 }
 
 static void
@@ -153,7 +173,17 @@ on_link_changed(gpointer owner, const char *uuid)
     folio_connection_look_again(owner, uuid);
 }
 
-static const FolioLinkEvents link_events = { .changed = on_link_changed, .lost = on_link_lost };
+static void
+on_link_hints(gpointer owner, const char *uuid)
+{
+    FolioConnection *self = owner;
+
+    mark_dirty(self, self->hints_dirty, uuid);
+}
+
+static const FolioLinkEvents link_events = { .changed = on_link_changed,
+                                             .hints = on_link_hints,
+                                             .lost = on_link_lost };
 
 static gboolean
 on_resync(gpointer data)
@@ -161,7 +191,7 @@ on_resync(gpointer data)
     FolioConnection *self = data;
 
     self->resync_source = 0;
-    self->all_dirty = TRUE;
+    mark_all_dirty(self);
     schedule_round(self);
     return G_SOURCE_REMOVE;
 }
@@ -230,6 +260,16 @@ report_failure(FolioConnection *self, const FolioDomainLook *look)
     known->failing = TRUE;
 }
 
+/* The next look at all makes up for one that failed. */
+static void
+report_hints(FolioConnection *self, const FolioDomainLook *look)
+{
+    const Known *known = g_hash_table_lookup(self->known, look->uuid);
+
+    if (look->hints != NULL && known != NULL && known->id != -1)
+        g_signal_emit(self, signals[SIGNAL_HINTS], 0, look->uuid, look->hints);
+}
+
 /* A receiver of a signal may stop the connection: then the link is another, and no more is said. */
 static gboolean
 report_looks(FolioConnection *self, const FolioLink *link, const GPtrArray *looks)
@@ -239,7 +279,9 @@ report_looks(FolioConnection *self, const FolioLink *link, const GPtrArray *look
     for (guint i = 0; i < looks->len && self->link == link; i++) {
         const FolioDomainLook *look = looks->pdata[i];
 
-        if (look->failure != NULL) {
+        if (look->hints_only)
+            report_hints(self, look);
+        else if (look->failure != NULL) {
             report_failure(self, look);
             any_failed = TRUE;
         } else if (look->domain != NULL)
@@ -319,6 +361,7 @@ round_free(Round *round)
     g_weak_ref_clear(&round->connection);
     g_free(round->uri);
     g_clear_pointer(&round->uuids, g_ptr_array_unref);
+    g_ptr_array_unref(round->hints_uuids);
     g_free(round);
 }
 
@@ -339,8 +382,7 @@ on_round_done(GObject *source, GAsyncResult *result, gpointer data)
             else
                 lose(self, error->message);
         }
-        if (self->all_dirty || g_hash_table_size(self->dirty) > 0)
-            schedule_round(self);
+        schedule_round(self);
     }
     folio_link_release(round->link);
 }
@@ -354,10 +396,28 @@ round_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cance
 
     if (round->uri == NULL || folio_link_open(round->link, round->uri, &error))
         looks = folio_domain_look_at(folio_link_get_connect(round->link), round->uuids, &error);
+    if (looks != NULL && !folio_domain_look_at_hints(folio_link_get_connect(round->link),
+                                                     round->hints_uuids, looks, &error))
+        g_clear_pointer(&looks, g_ptr_array_unref);
     if (looks != NULL)
         g_task_return_pointer(task, g_steal_pointer(&looks), (GDestroyNotify) g_ptr_array_unref);
     else
         g_task_return_error(task, error);
+}
+
+/* What the metadata of these ask for is looked at now, if it is time for that. */
+static GPtrArray *
+take_hints_dirty(FolioConnection *self, gint64 now)
+{
+    GPtrArray *uuids;
+
+    if (now < self->hints_not_before)
+        return g_ptr_array_new_with_free_func(g_free);
+    uuids = copy_keys(self->hints_dirty);
+    if (uuids->len > 0)
+        self->hints_not_before = now + HINTS_PAUSE_USEC;
+    g_hash_table_remove_all(self->hints_dirty);
+    return uuids;
 }
 
 /* Takes what is dirty, and a link to work with. */
@@ -373,6 +433,7 @@ round_new(FolioConnection *self)
         round->uri = g_strdup(self->uri);
     }
     round->link = folio_link_use(self->link);
+    round->hints_uuids = take_hints_dirty(self, round->started);
     if (!self->all_dirty)
         round->uuids = copy_keys(self->dirty);
     g_hash_table_remove_all(self->dirty);
@@ -396,13 +457,28 @@ on_round_due(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* When the next round is due, monotonic; -1: there is nothing to look at. */
+static gint64
+next_due(FolioConnection *self)
+{
+    if (self->all_dirty || g_hash_table_size(self->dirty) > 0)
+        return self->not_before;
+    if (g_hash_table_size(self->hints_dirty) > 0)
+        return MAX(self->not_before, self->hints_not_before);
+    return -1;
+}
+
 static void
 schedule_round(FolioConnection *self)
 {
-    gint64 wait = MAX(self->not_before - g_get_monotonic_time(), 0);
+    gint64 due = next_due(self);
+    gint64 wait = MAX(due - g_get_monotonic_time(), 0);
 
-    if (!self->started || self->in_round || self->round_source != 0)
+    if (!self->started || self->in_round || due < 0 ||
+        (self->round_source != 0 && self->round_due <= due))
         return;
+    g_clear_handle_id(&self->round_source, g_source_remove);
+    self->round_due = due;
     self->round_source = g_timeout_add((guint) ((wait + 999) / 1000), on_round_due, self);
 }
 
@@ -429,6 +505,7 @@ folio_connection_stop(FolioConnection *self)
     if (self->link != NULL)
         folio_link_disown(g_steal_pointer(&self->link));
     g_hash_table_remove_all(self->dirty);
+    g_hash_table_remove_all(self->hints_dirty);
     g_hash_table_remove_all(self->known);
 }
 
@@ -478,6 +555,7 @@ folio_connection_finalize(GObject *object)
     FolioConnection *self = FOLIO_CONNECTION(object);
 
     g_hash_table_unref(self->dirty);
+    g_hash_table_unref(self->hints_dirty);
     g_hash_table_unref(self->known);
     g_free(self->uri);
     g_free(self->error);
@@ -489,14 +567,15 @@ folio_connection_init(FolioConnection *self)
 {
     self->error = g_strdup("not connected yet");
     self->dirty = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    self->hints_dirty = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     self->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 }
 
 static guint
-new_signal(const char *name, guint n_params, GType type)
+new_signal(const char *name, guint n_params, GType first, GType second)
 {
     return g_signal_new(name, FOLIO_TYPE_CONNECTION, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                        G_TYPE_NONE, n_params, type);
+                        G_TYPE_NONE, n_params, first, second);
 }
 
 static void
@@ -504,8 +583,9 @@ folio_connection_class_init(FolioConnectionClass *class)
 {
     G_OBJECT_CLASS(class)->dispose = folio_connection_dispose;
     G_OBJECT_CLASS(class)->finalize = folio_connection_finalize;
-    signals[SIGNAL_DOMAIN] = new_signal("domain", 1, G_TYPE_POINTER);
-    signals[SIGNAL_GONE] = new_signal("gone", 1, G_TYPE_STRING);
-    signals[SIGNAL_SYNCED] = new_signal("synced", 0, G_TYPE_NONE);
-    signals[SIGNAL_STATE] = new_signal("state", 0, G_TYPE_NONE);
+    signals[SIGNAL_DOMAIN] = new_signal("domain", 1, G_TYPE_POINTER, G_TYPE_NONE);
+    signals[SIGNAL_HINTS] = new_signal("hints", 2, G_TYPE_STRING, G_TYPE_POINTER);
+    signals[SIGNAL_GONE] = new_signal("gone", 1, G_TYPE_STRING, G_TYPE_NONE);
+    signals[SIGNAL_SYNCED] = new_signal("synced", 0, G_TYPE_NONE, G_TYPE_NONE);
+    signals[SIGNAL_STATE] = new_signal("state", 0, G_TYPE_NONE, G_TYPE_NONE);
 }

@@ -5,6 +5,8 @@
  * jitter, then a look at everything. All libvirt calls run in tasks, none on the main loop. */
 #pragma once
 
+#include "virt/hints.h"
+
 #include <gio/gio.h>
 
 /* A running domain as one look found it. Immutable. */
@@ -16,7 +18,8 @@ typedef struct {
     gboolean suspended; /* paused, pmsuspended or in a crash that is kept */
     guint n_vcpus;      /* online vCPUs; 0: libvirt did not say. No event tells of a change: see
                            folio_connection_look_again */
-    char *xml;          /* live XML */
+    char *xml;          /* live XML, without <metadata> */
+    FolioDomainHints *hints; /* what its metadata ask for */
 } FolioDomain;
 
 FolioDomain *folio_domain_copy(const FolioDomain *domain);
@@ -31,16 +34,17 @@ G_DECLARE_FINAL_TYPE(FolioConnection, folio_connection, FOLIO, CONNECTION, GObje
 /* The uri is opened read-only, by tasks, once folio_connection_start is called. The program must
  * have called gvir_event_register() before (folio_connection_init_libvirt does).
  *
- * Signals, all on the main context, and "domain", "gone" and "synced" only while connected:
+ * Signals, all on the main context, and all but "state" only while connected:
  *  "domain"  (const FolioDomain *)  a running domain was looked at (new, changed or the same)
- *  "gone"    (const char *uuid)     a domain that was reported does not run any more; comes before
- *                                   another run (id) of it, even if nobody saw it stopped
- *  "synced"  ()                     everything that ran when the connection came up has been
- *                                   reported, and what is gone has been reported gone. A domain
- *                                   that libvirt refuses to describe is logged, is neither reported
- *                                   nor gone, and is tried again.
- *  "state"   ()                     connected or the last error has changed
- * A receiver may stop or drop the connection. */
+ *  "hints"   (const char *uuid, const FolioDomainHints *)
+ *                                   the metadata of a domain that was reported may ask for
+ * something else now; read at most once a second, however often they change "gone"    (const char
+ * *uuid)     a domain that was reported does not run any more; comes before another run (id) of it,
+ * even if nobody saw it stopped "synced"  ()                     everything that ran when the
+ * connection came up has been reported, and what is gone has been reported gone. A domain that
+ * libvirt refuses to describe is logged, is neither reported nor gone, and is tried again. "state"
+ * ()                     connected or the last error has changed A receiver may stop or drop the
+ * connection. */
 FolioConnection *folio_connection_new(const char *uri);
 
 /* Once per process, before any connection is made: event bridge, error handler. */

@@ -2,12 +2,16 @@
 /* Looking at domains through libvirt: what runs now. */
 #include "virt/domain-look.h"
 
+#include "virt/metadata.h"
+#include "virt/xml-cut.h"
+
 void
 folio_domain_free(FolioDomain *domain)
 {
     g_free(domain->uuid);
     g_free(domain->name);
     g_free(domain->xml);
+    g_clear_pointer(&domain->hints, folio_domain_hints_free);
     g_free(domain);
 }
 
@@ -19,6 +23,7 @@ folio_domain_copy(const FolioDomain *domain)
     copy->uuid = g_strdup(domain->uuid);
     copy->name = g_strdup(domain->name);
     copy->xml = g_strdup(domain->xml);
+    copy->hints = folio_domain_hints_copy(domain->hints);
     return copy;
 }
 
@@ -29,15 +34,19 @@ domain_look_free(gpointer data)
 
     g_free(look->uuid);
     g_clear_pointer(&look->domain, folio_domain_free);
+    g_clear_pointer(&look->hints, folio_domain_hints_free);
     g_free(look->failure);
     g_free(look);
 }
 
-/* A domain that vanished meanwhile has failed in no way: it is gone. */
+/* A domain that vanished or stopped meanwhile has failed in no way: it is gone. Asking a stopped
+ * one for anything live is an invalid operation. */
 static void
 set_failure(FolioDomainLook *look)
 {
-    if (virGetLastErrorCode() != VIR_ERR_NO_DOMAIN)
+    int code = virGetLastErrorCode();
+
+    if (code != VIR_ERR_NO_DOMAIN && code != VIR_ERR_OPERATION_INVALID)
         look->failure = g_strdup(virGetLastErrorMessage());
 }
 
@@ -56,6 +65,20 @@ is_suspended(int state)
            state == VIR_DOMAIN_CRASHED;
 }
 
+/* The live XML and what the metadata in it ask for. */
+static gboolean
+read_xml(virDomainPtr domain, FolioDomain *found)
+{
+    char *xml = virDomainGetXMLDesc(domain, 0);
+
+    if (xml == NULL)
+        return FALSE;
+    found->hints = folio_metadata_read(domain, folio_metadata_in_xml(xml));
+    found->xml = folio_xml_cut_metadata(xml);
+    free(xml);
+    return found->hints != NULL;
+}
+
 /* The state is asked for last: if the domain stopped on the way, the XML may be that of its next
  * start, and must not be shown. What changes after that is told by an event. */
 static void
@@ -71,8 +94,7 @@ look_at_domain(virDomainPtr domain, FolioDomainLook *look)
     found->name = g_strdup(virDomainGetName(domain));
     found->id = (int) id;
     found->n_vcpus = count_vcpus(domain);
-    found->xml = virDomainGetXMLDesc(domain, 0);
-    if (found->xml == NULL || virDomainGetState(domain, &state, NULL, 0) < 0) {
+    if (!read_xml(domain, found) || virDomainGetState(domain, &state, NULL, 0) < 0) {
         set_failure(look);
         return;
     }
@@ -159,4 +181,25 @@ folio_domain_look_at(virConnectPtr connect, const GPtrArray *uuids, GError **err
             return NULL;
     }
     return g_steal_pointer(&looks);
+}
+
+gboolean
+folio_domain_look_at_hints(virConnectPtr connect, const GPtrArray *uuids, GPtrArray *looks,
+                           GError **error)
+{
+    const FolioMetadataMay all = { .policy = TRUE, .nova = TRUE };
+
+    for (guint i = 0; i < uuids->len; i++) {
+        FolioDomainLook *look = add_look(looks, uuids->pdata[i]);
+        g_autoptr(virDomain) domain = virDomainLookupByUUIDString(connect, look->uuid);
+
+        look->hints_only = TRUE;
+        if (domain != NULL)
+            look->hints = folio_metadata_read(domain, all);
+        if (look->hints == NULL)
+            set_failure(look);
+        if (connection_died(connect, look, error))
+            return FALSE;
+    }
+    return TRUE;
 }

@@ -3,11 +3,9 @@
 #include "virt/link.h"
 
 #include "base/log.h"
+#include "virt/hints.h"
 
 #include <gio/gio.h>
-
-/* Events of other writers of metadata are none of ours. */
-#define POLICY_NAMESPACE "https://foliod.org/xmlns/policy/1"
 
 enum {
     EVENT_LIFECYCLE,
@@ -76,12 +74,18 @@ link_unref(void *data)
 }
 
 static void
-changed(FolioLink *link, virDomainPtr domain)
+tell(FolioLink *link, virDomainPtr domain, void (*event)(gpointer owner, const char *uuid))
 {
     char uuid[VIR_UUID_STRING_BUFLEN];
 
     if (link->owner != NULL && virDomainGetUUIDString(domain, uuid) == 0)
-        link->events->changed(link->owner, uuid);
+        event(link->owner, uuid);
+}
+
+static void
+changed(FolioLink *link, virDomainPtr domain)
+{
+    tell(link, domain, link->events->changed);
 }
 
 static int
@@ -97,11 +101,14 @@ on_reboot(virConnectPtr connect, virDomainPtr domain, void *data)
     changed(data, domain);
 }
 
+/* Metadata of others, and the status that foliod itself writes, are passed over at once. */
 static void
 on_metadata(virConnectPtr connect, virDomainPtr domain, int type, const char *uri, void *data)
 {
-    if (type == VIR_DOMAIN_METADATA_ELEMENT && g_strcmp0(uri, POLICY_NAMESPACE) == 0)
-        changed(data, domain);
+    FolioLink *link = data;
+
+    if (type == VIR_DOMAIN_METADATA_ELEMENT && g_strcmp0(uri, FOLIO_POLICY_NAMESPACE) == 0)
+        tell(link, domain, link->events->hints);
 }
 
 static void

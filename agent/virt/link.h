@@ -18,6 +18,7 @@ typedef struct _FolioLink FolioLink;
 /* Called on the main context only, and not after folio_link_disown. */
 typedef struct {
     void (*changed)(gpointer owner, const char *uuid); /* this domain should be looked at */
+    void (*hints)(gpointer owner, const char *uuid);   /* at the policy in its metadata only */
     void (*lost)(gpointer owner, const char *why);     /* the connection has broken */
 } FolioLinkEvents;
 

@@ -17,6 +17,19 @@ on_domain(FolioConnection *connection, const FolioDomain *domain, FolioTestWatch
 }
 
 static void
+on_hints(FolioConnection *connection, const char *uuid, const FolioDomainHints *hints,
+         FolioTestWatcher *watcher)
+{
+    FolioDomain *domain = g_hash_table_lookup(watcher->domains, uuid);
+
+    assert_true(folio_connection_is_connected(connection));
+    assert_non_null(domain);
+    watcher->n_hints++;
+    folio_domain_hints_free(domain->hints);
+    domain->hints = folio_domain_hints_copy(hints);
+}
+
+static void
 on_gone(FolioConnection *connection, const char *uuid, FolioTestWatcher *watcher)
 {
     assert_true(folio_connection_is_connected(connection));
@@ -50,6 +63,7 @@ folio_test_watcher_new(const char *uri)
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) folio_domain_free);
     watcher->connection = folio_connection_new(uri);
     g_signal_connect(watcher->connection, "domain", G_CALLBACK(on_domain), watcher);
+    g_signal_connect(watcher->connection, "hints", G_CALLBACK(on_hints), watcher);
     g_signal_connect(watcher->connection, "gone", G_CALLBACK(on_gone), watcher);
     g_signal_connect(watcher->connection, "synced", G_CALLBACK(on_synced), watcher);
     g_signal_connect(watcher->connection, "state", G_CALLBACK(on_state), watcher);

@@ -7,8 +7,9 @@
 
 typedef struct {
     FolioConnection *connection;
-    GHashTable *domains; /* uuid -> FolioDomain: what was reported and is not gone */
-    guint n_domain, n_gone, n_synced, n_state;
+    GHashTable *domains; /* uuid -> FolioDomain: what was reported and is not gone, with the hints
+                          * that were reported last */
+    guint n_domain, n_hints, n_gone, n_synced, n_state;
 } FolioTestWatcher;
 
 /* Makes the connection, listens and starts it. These fail the test at once: a domain that is gone
