@@ -134,6 +134,19 @@ folio_config_errors_new(void)
     return g_ptr_array_new_with_free_func(config_error_free);
 }
 
+char **
+folio_config_errors_to_strv(const GPtrArray *errors)
+{
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+
+    for (guint i = 0; i < errors->len; i++) {
+        const FolioConfigError *error = g_ptr_array_index(errors, i);
+
+        g_strv_builder_add(builder, error->text);
+    }
+    return g_strv_builder_end(builder);
+}
+
 char *
 folio_config_dup_run_directory(const FolioConfig *config, const char *uri)
 {

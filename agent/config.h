@@ -66,6 +66,9 @@ FolioConfig *folio_config_load(const char *vendor_dir, const char *conf_dir, GPt
 
 GPtrArray *folio_config_errors_new(void);
 
+/* Their texts, to be freed with g_strfreev. */
+char **folio_config_errors_to_strv(const GPtrArray *errors);
+
 FolioConfig *folio_config_copy(const FolioConfig *config);
 
 void folio_config_free(FolioConfig *config);

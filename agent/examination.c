@@ -17,6 +17,8 @@ struct _FolioExamination {
     char *reason_text;
     char *emulator;
     char *exe;
+    char *hint_error;
+    char *hint_capped;
     FolioGuestRam *ram;
 };
 
@@ -30,6 +32,8 @@ copy_guest(FolioExamination *examination, FolioGuest *guest)
     copy->reason_text = examination->reason_text = g_strdup(copy->reason_text);
     copy->emulator = examination->emulator = g_strdup(copy->emulator);
     copy->exe = examination->exe = g_strdup(copy->exe);
+    copy->hint_error = examination->hint_error = g_strdup(copy->hint_error);
+    copy->hint_capped = examination->hint_capped = g_strdup(copy->hint_capped);
     if (copy->ram != NULL)
         copy->ram = examination->ram = folio_guest_ram_copy(copy->ram);
     examination->has_guest = TRUE;
@@ -100,6 +104,8 @@ folio_examination_free(FolioExamination *examination)
     g_free(examination->reason_text);
     g_free(examination->emulator);
     g_free(examination->exe);
+    g_free(examination->hint_error);
+    g_free(examination->hint_capped);
     g_clear_pointer(&examination->ram, folio_guest_ram_free);
     g_free(examination);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The life of one guest. What blocks (guest-look.c, measuring) runs in tasks, one at a time for
  * each guest; this file takes the results and keeps the state. */
-#include "guest.h"
+#include "guest-private.h"
 
 #include "base/log.h"
 
@@ -20,33 +20,6 @@
  * waits for that; then what is known is the answer. */
 #define PATIENCE_MSEC 2000
 
-struct _FolioGuest {
-    GObject parent;
-
-    FolioDomain *domain;
-    FolioGuestSettings *settings;
-    gboolean has_admin_mode;
-    FolioMode admin_mode; /* an administrator's word, before all others */
-    FolioGuestSampling *sampling;
-    FolioLook *look; /* what is known; NULL before the first look and after the process ended */
-    FolioGuestState state;
-    FolioReason reason;
-    char *reason_text;
-
-    gboolean stopped;
-    gboolean ended;      /* the process of this run was seen to end */
-    gboolean looking;    /* a look is under way */
-    gboolean look_again; /* what it looks at has changed meanwhile */
-    guint retry_msec;
-    guint retry_source;
-    guint exit_source; /* the pidfd's */
-
-    GQueue waiters; /* GTask: refresh calls that wait for the measurement or look under way */
-    guint patience_source;
-    gboolean measuring;
-    gint64 measure_cost_usec;
-};
-
 G_DEFINE_FINAL_TYPE(FolioGuest, folio_guest, G_TYPE_OBJECT)
 
 enum { SIGNAL_OUTDATED, SIGNAL_CHANGED, N_SIGNALS };
@@ -54,16 +27,6 @@ enum { SIGNAL_OUTDATED, SIGNAL_CHANGED, N_SIGNALS };
 static guint signals[N_SIGNALS];
 
 static void start_look(FolioGuest *guest);
-
-/* Nobody samples its accesses: then it is at least said what huge pages map. */
-static gboolean
-lacks_evidence(FolioGuest *guest)
-{
-    FolioSamplingFigures sampling;
-
-    folio_guest_sampling_get(guest->sampling, &sampling);
-    return sampling.state == FOLIO_SAMPLING_OFF || sampling.state == FOLIO_SAMPLING_FAILED;
-}
 
 /* State */
 
@@ -282,7 +245,7 @@ start_look(FolioGuest *guest)
     request->proc_root = g_strdup(guest->settings->proc_root);
     request->sys_root = g_strdup(guest->settings->sys_root);
     request->scan = guest->settings->scan;
-    request->nominate = lacks_evidence(guest);
+    request->nominate = folio_guest_lacks_evidence(guest);
 
     guest->looking = TRUE;
     task = g_task_new(guest, NULL, on_look_done, NULL);
@@ -303,29 +266,6 @@ is_known(FolioGuest *guest)
     return guest->look != NULL && guest->look->reason == FOLIO_REASON_NONE;
 }
 
-void
-folio_guest_update(FolioGuest *guest, const FolioDomain *domain)
-{
-    gboolean same = same_domain(guest->domain, domain);
-    gboolean suspended = guest->domain->suspended;
-
-    if (domain->id != guest->domain->id) {
-        forget_look(guest); /* another run: nothing known of the last one holds */
-        guest->ended = FALSE;
-    }
-    folio_domain_free(guest->domain);
-    guest->domain = folio_domain_copy(domain);
-    if (suspended != domain->suspended && guest->look != NULL && guest->look->ram != NULL)
-        guest->look->ram->measured_usec = 0; /* the figures of before are no longer fresh */
-    /* What is known stays known; a look that failed keeps its own pace. */
-    if (same && (guest->looking || is_known(guest) || guest->retry_source != 0)) {
-        update_state(guest);
-        return;
-    }
-    guest->retry_msec = RETRY_FIRST_MSEC;
-    start_look(guest);
-}
-
 /* The mode may be another now, or the settings. */
 static void
 heed_mode(FolioGuest *guest)
@@ -337,18 +277,55 @@ heed_mode(FolioGuest *guest)
 }
 
 void
+folio_guest_take_hints(FolioGuest *guest, const FolioDomainHints *hints)
+{
+    const FolioMode before = folio_guest_get_mode(guest);
+
+    folio_guest_hints_take(guest->hints, hints);
+    if (folio_guest_get_mode(guest) != before)
+        heed_mode(guest);
+    else
+        g_signal_emit(guest, signals[SIGNAL_CHANGED], 0);
+}
+
+void
+folio_guest_update(FolioGuest *guest, const FolioDomain *domain)
+{
+    gboolean same = same_domain(guest->domain, domain);
+    gboolean suspended = guest->domain->suspended;
+
+    if (domain->id != guest->domain->id) {
+        forget_look(guest); /* another run: nothing known of the last one holds */
+        folio_guest_hints_forget(guest->hints);
+        guest->ended = FALSE;
+    }
+    folio_domain_free(guest->domain);
+    guest->domain = folio_domain_copy(domain);
+    folio_guest_take_hints(guest, domain->hints);
+    if (suspended != domain->suspended && guest->look != NULL && guest->look->ram != NULL)
+        guest->look->ram->measured_usec = 0; /* the figures of before are no longer fresh */
+    /* What is known stays known; a look that failed keeps its own pace. */
+    if (same && (guest->looking || is_known(guest) || guest->retry_source != 0)) {
+        update_state(guest);
+        return;
+    }
+    guest->retry_msec = RETRY_FIRST_MSEC;
+    start_look(guest);
+}
+
+void
 folio_guest_configure(FolioGuest *guest, const FolioGuestSettings *settings)
 {
     folio_guest_settings_free(guest->settings);
     guest->settings = folio_guest_settings_copy(settings);
+    folio_guest_hints_configure(guest->hints, settings);
     heed_mode(guest);
 }
 
 void
 folio_guest_set_admin_mode(FolioGuest *guest, const FolioMode *mode)
 {
-    guest->has_admin_mode = mode != NULL;
-    guest->admin_mode = mode != NULL ? *mode : FOLIO_MODE_OBSERVE;
+    folio_guest_hints_set_admin_mode(guest->hints, mode);
     heed_mode(guest);
 }
 
@@ -390,7 +367,8 @@ start_measurement(FolioGuest *guest)
     guest->measuring = TRUE;
     g_task_set_task_data(task,
                          folio_measurement_new(guest->look->ram, guest->look->process,
-                                               guest->settings->scan, lacks_evidence(guest)),
+                                               guest->settings->scan,
+                                               folio_guest_lacks_evidence(guest)),
                          (GDestroyNotify) folio_measurement_free);
     g_task_run_in_thread(task, measure_in_thread);
 }
@@ -427,111 +405,6 @@ folio_guest_refresh_finish(FolioGuest *guest, GAsyncResult *result)
     g_task_propagate_boolean(G_TASK(result), NULL);
 }
 
-/* What is known */
-
-const char *
-folio_guest_get_uuid(FolioGuest *guest)
-{
-    return guest->domain->uuid;
-}
-
-const char *
-folio_guest_get_name(FolioGuest *guest)
-{
-    return guest->domain->name;
-}
-
-FolioProcess *
-folio_guest_get_process(FolioGuest *guest)
-{
-    return guest->look != NULL ? guest->look->process : NULL;
-}
-
-guint
-folio_guest_get_pid(FolioGuest *guest)
-{
-    const FolioProcess *process = folio_guest_get_process(guest);
-
-    return process != NULL ? (guint) folio_process_get_pid(process) : 0;
-}
-
-FolioGuestState
-folio_guest_get_state(FolioGuest *guest)
-{
-    return guest->state;
-}
-
-FolioReason
-folio_guest_get_reason(FolioGuest *guest)
-{
-    return guest->reason;
-}
-
-const char *
-folio_guest_get_reason_text(FolioGuest *guest)
-{
-    return guest->reason_text;
-}
-
-FolioMode
-folio_guest_get_mode(FolioGuest *guest)
-{
-    return guest->has_admin_mode ? guest->admin_mode : guest->settings->mode;
-}
-
-gboolean
-folio_guest_get_suspended(FolioGuest *guest)
-{
-    return guest->domain->suspended;
-}
-
-const FolioGuestRam *
-folio_guest_get_ram(FolioGuest *guest)
-{
-    return guest->look != NULL ? guest->look->ram : NULL;
-}
-
-void
-folio_guest_get_sampling(FolioGuest *guest, FolioSamplingFigures *figures)
-{
-    folio_guest_sampling_get(guest->sampling, figures);
-}
-
-FolioGuestSampling *
-folio_guest_peek_sampling(FolioGuest *guest)
-{
-    return guest->sampling;
-}
-
-FolioNomination
-folio_guest_get_nomination(FolioGuest *guest)
-{
-    const FolioNomination none = { 0 };
-
-    if (guest->state != FOLIO_GUEST_LOCATED || guest->look == NULL || !lacks_evidence(guest))
-        return none;
-    return guest->look->nomination;
-}
-
-void
-folio_guest_describe(FolioGuest *guest, FolioDoctorGuest *description)
-{
-    const FolioLook *look = guest->look;
-    const FolioDomainXml *xml = look != NULL ? look->xml : NULL;
-    const FolioProcess *process = look != NULL ? look->process : NULL;
-
-    *description = (FolioDoctorGuest){
-        .name = guest->domain->name,
-        .reason = guest->reason,
-        .reason_text = guest->reason_text,
-        .emulator = xml != NULL ? xml->emulator : "",
-        .exe = process != NULL ? folio_process_get_exe(process) : "",
-        .n_vfio = xml != NULL ? xml->n_vfio : 0,
-        .locked = xml != NULL && xml->locked,
-        .ram = folio_guest_get_ram(guest),
-    };
-}
-
 /* The object */
 
 FolioGuest *
@@ -541,6 +414,7 @@ folio_guest_new(const FolioDomain *domain, const FolioGuestSettings *settings)
 
     guest->domain = folio_domain_copy(domain);
     guest->settings = folio_guest_settings_copy(settings);
+    guest->hints = folio_guest_hints_new(domain, settings);
     guest->sampling = folio_guest_sampling_new(settings->sampling, on_sampling_changed, guest);
     g_signal_connect_swapped(settings->sampling, "changed", G_CALLBACK(update_state), guest);
     update_state(guest);
@@ -573,6 +447,7 @@ folio_guest_finalize(GObject *object)
 
     folio_domain_free(guest->domain);
     folio_guest_settings_free(guest->settings);
+    folio_guest_hints_free(guest->hints);
     g_free(guest->reason_text);
     G_OBJECT_CLASS(folio_guest_parent_class)->finalize(object);
 }

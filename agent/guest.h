@@ -7,6 +7,7 @@
 #include "guest-sampling.h"
 #include "guest-settings.h"
 #include "host/doctor.h"
+#include "policy/guest-policy.h"
 #include "virt/connection.h"
 
 #define FOLIO_TYPE_GUEST (folio_guest_get_type())
@@ -24,6 +25,9 @@ FolioGuest *folio_guest_new(const FolioDomain *domain, const FolioGuestSettings 
  * that may have changed, and at all when it was not located. */
 void folio_guest_update(FolioGuest *guest, const FolioDomain *domain);
 void folio_guest_configure(FolioGuest *guest, const FolioGuestSettings *settings);
+
+/* What its metadata ask for may have changed. */
+void folio_guest_take_hints(FolioGuest *guest, const FolioDomainHints *hints);
 
 /* An administrator's word on the mode, which comes before all others; NULL: there is none. */
 void folio_guest_set_admin_mode(FolioGuest *guest, const FolioMode *mode);
@@ -43,6 +47,10 @@ FolioReason folio_guest_get_reason(FolioGuest *guest);
 const char *folio_guest_get_reason_text(FolioGuest *guest);
 /* The one in force. */
 FolioMode folio_guest_get_mode(FolioGuest *guest);
+/* What it comes from, and all else that was said; valid until the main loop runs again. */
+const FolioGuestPolicy *folio_guest_get_policy(FolioGuest *guest);
+/* What of its metadata was refused, and why; "" for nothing. */
+const char *folio_guest_get_hint_error(FolioGuest *guest);
 gboolean folio_guest_get_suspended(FolioGuest *guest);
 /* The RAM as last measured; NULL while it is not known. Valid until the main loop runs again. */
 const FolioGuestRam *folio_guest_get_ram(FolioGuest *guest);

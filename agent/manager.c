@@ -61,19 +61,6 @@ tell_changed(FolioManager *manager)
 
 /* Configuration */
 
-static char **
-errors_to_strv(const GPtrArray *errors)
-{
-    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
-
-    for (guint i = 0; i < errors->len; i++) {
-        const FolioConfigError *error = g_ptr_array_index(errors, i);
-
-        g_strv_builder_add(builder, error->text);
-    }
-    return g_strv_builder_end(builder);
-}
-
 static FolioConfig *
 load_config(FolioManager *manager)
 {
@@ -81,7 +68,7 @@ load_config(FolioManager *manager)
     FolioConfig *config = folio_config_load(manager->vendor_dir, manager->conf_dir, errors);
 
     g_strfreev(manager->config_errors);
-    manager->config_errors = errors_to_strv(errors);
+    manager->config_errors = folio_config_errors_to_strv(errors);
     return config;
 }
 
@@ -94,16 +81,14 @@ wanted_uri(FolioManager *manager, const FolioConfig *config)
 static FolioGuestSettings *
 settings_from_config(FolioManager *manager, const FolioConfig *config)
 {
-    FolioGuestSettings *settings = g_new0(FolioGuestSettings, 1);
+    FolioGuestSettings *settings = folio_guest_settings_new(config);
 
     settings->proc_root = g_strdup(manager->proc_root);
     settings->sys_root = g_strdup(manager->sys_root);
     settings->run_dir = g_strdup(manager->run_dir_override);
     if (settings->run_dir == NULL)
         settings->run_dir = folio_config_dup_run_directory(config, wanted_uri(manager, config));
-    settings->mode = config->guest_defaults.mode;
     settings->paused = folio_run_state_get_paused(manager->run_state);
-    settings->scan = config->scan;
     settings->sampling = g_object_ref(manager->sampling);
     return settings;
 }
@@ -150,6 +135,16 @@ on_domain(FolioConnection *connection, const FolioDomain *domain, FolioManager *
     g_signal_connect(guest, "changed", G_CALLBACK(on_guest_changed), manager);
     g_hash_table_insert(manager->guests, g_strdup(domain->uuid), guest);
     g_signal_emit(manager, signals[SIGNAL_GUEST_ADDED], 0, guest);
+}
+
+static void
+on_hints(FolioConnection *connection, const char *uuid, const FolioDomainHints *hints,
+         FolioManager *manager)
+{
+    FolioGuest *guest = g_hash_table_lookup(manager->guests, uuid);
+
+    if (guest != NULL)
+        folio_guest_take_hints(guest, hints);
 }
 
 static void
@@ -215,6 +210,7 @@ connect_to(FolioManager *manager, const char *uri)
 {
     manager->connection = folio_connection_new(uri);
     g_signal_connect(manager->connection, "domain", G_CALLBACK(on_domain), manager);
+    g_signal_connect(manager->connection, "hints", G_CALLBACK(on_hints), manager);
     g_signal_connect(manager->connection, "gone", G_CALLBACK(on_gone), manager);
     g_signal_connect(manager->connection, "synced", G_CALLBACK(on_synced), manager);
     g_signal_connect(manager->connection, "state", G_CALLBACK(on_connection_state), manager);
@@ -447,6 +443,12 @@ FolioGuest *
 folio_manager_find_name(FolioManager *manager, const char *name)
 {
     return folio_guest_list_find_name(manager->guests, name);
+}
+
+const FolioConfig *
+folio_manager_get_config(FolioManager *manager)
+{
+    return manager->config;
 }
 
 const char *const *

@@ -60,6 +60,8 @@ gboolean folio_manager_set_admin_mode(FolioManager *manager, FolioGuest *guest,
 /* What can split and collapse: none until somebody adds some. The manager's. */
 FolioActuators *folio_manager_get_actuators(FolioManager *manager);
 
+/* As it is in force; valid until the main loop runs again. */
+const FolioConfig *folio_manager_get_config(FolioManager *manager);
 /* Errors of the configuration as it was read last, char *, "FILE:LINE: KEY: text". NULL-terminated,
  * owned by the manager. */
 const char *const *folio_manager_get_config_errors(FolioManager *manager);

@@ -126,6 +126,68 @@ get_mode(FolioCall *call)
     return g_variant_new_string(folio_mode_to_string(folio_guest_get_mode(call->guest)));
 }
 
+static const FolioGuestPolicy *
+policy_of(FolioCall *call)
+{
+    return folio_guest_get_policy(call->guest);
+}
+
+static GVariant *
+get_mode_in_force(FolioCall *call)
+{
+    const FolioMode mode = folio_mode_without_actuator(policy_of(call)->values.mode);
+
+    return g_variant_new_string(folio_mode_to_string(mode));
+}
+
+static GVariant *
+get_mode_source(FolioCall *call)
+{
+    return g_variant_new_string(folio_policy_from_token(policy_of(call)->from[FOLIO_HINT_MODE]));
+}
+
+static GVariant *
+get_policy(FolioCall *call)
+{
+    return g_variant_new_take_string(folio_guest_policy_describe(policy_of(call)));
+}
+
+static GVariant *
+get_split_order(FolioCall *call)
+{
+    return g_variant_new_uint32(policy_of(call)->values.split_order);
+}
+
+static GVariant *
+get_sparse_below(FolioCall *call)
+{
+    return g_variant_new_uint32(policy_of(call)->values.sparse_below);
+}
+
+static GVariant *
+get_max_rate(FolioCall *call)
+{
+    return g_variant_new_uint64(policy_of(call)->values.max_rate);
+}
+
+static GVariant *
+get_khugepaged(FolioCall *call)
+{
+    return g_variant_new_string(folio_khugepaged_token(policy_of(call)->values.khugepaged));
+}
+
+static GVariant *
+get_hint_error(FolioCall *call)
+{
+    return folio_bus_string(folio_guest_get_hint_error(call->guest));
+}
+
+static GVariant *
+get_hint_capped(FolioCall *call)
+{
+    return g_variant_new_string(policy_of(call)->capped);
+}
+
 static GVariant *
 get_suspended(FolioCall *call)
 {
@@ -302,6 +364,15 @@ static const FolioProperty properties[] = {
     { "ReasonText", get_reason_text },
     { "Remedy", get_remedy },
     { "Mode", get_mode },
+    { "ModeInForce", get_mode_in_force },
+    { "ModeSource", get_mode_source },
+    { "Policy", get_policy },
+    { "SplitOrder", get_split_order },
+    { "SparseBelow", get_sparse_below },
+    { "MaxRate", get_max_rate },
+    { "Khugepaged", get_khugepaged },
+    { "HintError", get_hint_error },
+    { "HintCapped", get_hint_capped },
     { "Suspended", get_suspended },
     { "RamBytes", get_ram_bytes },
     { "PresentBytes", get_present_bytes },

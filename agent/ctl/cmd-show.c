@@ -48,6 +48,28 @@ append_sampling(const FolioInvocation *invocation, GVariant *guest, GString *out
         folio_append_field(invocation, out, "waits", FOLIO_COLOUR_NONE, waits);
 }
 
+/* Who said what is only of interest when somebody has said anything. */
+static void
+append_policy(const FolioInvocation *invocation, GVariant *guest, GString *out)
+{
+    const char *mode = folio_dict_string(guest, "Mode");
+    const char *in_force = folio_dict_string(guest, "ModeInForce");
+    const char *policy = folio_dict_string(guest, "Policy");
+    const char *refused = folio_dict_string(guest, "HintError");
+    const char *capped = folio_dict_string(guest, "HintCapped");
+    g_autofree char *nobody = g_strdup_printf("mode=%s (default)", mode);
+    g_autofree char *both = g_strdup_printf("%s; in force: %s", mode, in_force);
+
+    folio_append_field(invocation, out, "mode", FOLIO_COLOUR_NONE,
+                       g_str_equal(mode, in_force) ? mode : both);
+    if (!g_str_equal(policy, nobody))
+        folio_append_field(invocation, out, "policy", FOLIO_COLOUR_NONE, policy);
+    if (*refused != '\0')
+        folio_append_field(invocation, out, "hints refused", FOLIO_COLOUR_YELLOW, refused);
+    if (*capped != '\0')
+        folio_append_field(invocation, out, "hints capped", FOLIO_COLOUR_NONE, capped);
+}
+
 static void
 append_acts(const FolioInvocation *invocation, GVariant *guest, GString *out)
 {
@@ -85,8 +107,7 @@ append_guest(const FolioInvocation *invocation, GVariant *guest, GString *out)
     folio_append_field(invocation, out, "reason", FOLIO_COLOUR_NONE, reason);
     if (*remedy != '\0')
         folio_append_field(invocation, out, "remedy", FOLIO_COLOUR_NONE, remedy);
-    folio_append_field(invocation, out, "mode", FOLIO_COLOUR_NONE,
-                       folio_dict_string(guest, "Mode"));
+    append_policy(invocation, guest, out);
     folio_append_field(invocation, out, "process", FOLIO_COLOUR_NONE,
                        pid != 0 ? process : "not known");
     folio_append_field(invocation, out, "RAM", FOLIO_COLOUR_NONE, ram != 0 ? totals : "not known");

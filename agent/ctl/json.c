@@ -64,6 +64,20 @@ add_sampling(JsonBuilder *builder, GVariant *guest)
 }
 
 static void
+add_policy(JsonBuilder *builder, GVariant *guest)
+{
+    folio_json_add_string(builder, "mode", folio_dict_string(guest, "Mode"));
+    folio_json_add_string(builder, "mode_in_force", folio_dict_string(guest, "ModeInForce"));
+    folio_json_add_string(builder, "mode_source", folio_dict_string(guest, "ModeSource"));
+    folio_json_add_number(builder, "split_order", folio_dict_number(guest, "SplitOrder"));
+    folio_json_add_number(builder, "sparse_below", folio_dict_number(guest, "SparseBelow"));
+    folio_json_add_number(builder, "max_rate", folio_dict_number(guest, "MaxRate"));
+    folio_json_add_string(builder, "khugepaged", folio_dict_string(guest, "Khugepaged"));
+    folio_json_add_string(builder, "hint_error", folio_dict_string(guest, "HintError"));
+    folio_json_add_string(builder, "hint_capped", folio_dict_string(guest, "HintCapped"));
+}
+
+static void
 add_guest(JsonBuilder *builder, GVariant *guest)
 {
     guint64 pid = folio_dict_number(guest, "Pid");
@@ -77,7 +91,7 @@ add_guest(JsonBuilder *builder, GVariant *guest)
     folio_json_add_string(builder, "reason", folio_dict_string(guest, "Reason"));
     folio_json_add_string(builder, "reason_text", folio_dict_string(guest, "ReasonText"));
     folio_json_add_string(builder, "remedy", folio_dict_string(guest, "Remedy"));
-    folio_json_add_string(builder, "mode", folio_dict_string(guest, "Mode"));
+    add_policy(builder, guest);
     add_boolean(builder, "suspended", folio_dict_boolean(guest, "Suspended"));
     add_known(builder, "ram_bytes", ram, ram != 0);
     add_known(builder, "present_bytes", folio_dict_number(guest, "PresentBytes"), ram != 0);

@@ -361,6 +361,24 @@ check_emulator_cache(const FolioDoctorGuest *guest, GPtrArray *checks)
         folio_checks_pass(checks, "emulator-cache", "%s is newer than QEMU", guest->emulator);
 }
 
+static void
+check_hints(const FolioDoctorGuest *guest, GPtrArray *checks)
+{
+    if (*guest->hint_error != '\0')
+        folio_checks_object(checks, FOLIO_CHECK_WARN, "hints",
+                            "Correct what is named (virsh metadata GUEST --uri "
+                            "https://foliod.org/xmlns/policy/1 --key foliod --live --config --set "
+                            "...; for nova the extra specs of the flavor).",
+                            "%s", guest->hint_error);
+    else if (*guest->hint_capped != '\0')
+        folio_checks_object(checks, FOLIO_CHECK_WARN, "hints",
+                            "Ask for less, or raise the key that is named, in foliod.conf; then: "
+                            "systemctl reload foliod",
+                            "%s", guest->hint_capped);
+    else
+        folio_checks_pass(checks, "hints", "none is refused or cut down");
+}
+
 void
 folio_doctor_check_guest(const FolioDoctorGuest *guest, GPtrArray *checks)
 {
@@ -376,4 +394,5 @@ folio_doctor_check_guest(const FolioDoctorGuest *guest, GPtrArray *checks)
     check_locked(guest, checks);
     check_coverage(guest->ram, checks);
     check_emulator_cache(guest, checks);
+    check_hints(guest, checks);
 }

@@ -28,6 +28,7 @@
  *   locked           its RAM is not locked
  *   huge-coverage    how much of its RAM huge pages map
  *   emulator-cache   libvirt's cached capabilities are not older than QEMU
+ *   hints            what its metadata ask for is understood, and allowed
  */
 #pragma once
 
@@ -54,6 +55,8 @@ typedef struct {
     const char *exe;      /* /proc/PID/exe of its process; "" unknown */
     guint n_vfio;
     gboolean locked;          /* <locked/> */
+    const char *hint_error;   /* what of its metadata was refused, and why; "" nothing */
+    const char *hint_capped;  /* what they asked for in vain, and why; "" nothing */
     const FolioGuestRam *ram; /* NULL: not located */
 } FolioDoctorGuest;
 

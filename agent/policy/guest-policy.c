@@ -135,6 +135,32 @@ folio_guest_policy_equal(const FolioGuestPolicy *a, const FolioGuestPolicy *b)
     return folio_hints_equal(&a->values, &b->values) && g_str_equal(a->capped, b->capped);
 }
 
+gboolean
+folio_guest_policy_is_default(const FolioGuestPolicy *policy)
+{
+    for (guint i = 0; i < FOLIO_N_HINTS; i++) {
+        if (policy->from[i] != FOLIO_FROM_DEFAULT)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+char *
+folio_guest_policy_describe(const FolioGuestPolicy *policy)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint i = 0; i < FOLIO_N_HINTS; i++) {
+        g_autofree char *value = folio_hints_print(&policy->values, (FolioHint) i);
+
+        if (i == FOLIO_HINT_MODE || policy->from[i] != FOLIO_FROM_DEFAULT)
+            g_string_append_printf(text, "%s%s=%s (%s)", text->len > 0 ? ", " : "",
+                                   folio_hint_name((FolioHint) i), value,
+                                   folio_policy_from_token(policy->from[i]));
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
 void
 folio_guest_policy_free(FolioGuestPolicy *policy)
 {

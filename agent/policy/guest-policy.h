@@ -36,6 +36,12 @@ FolioGuestPolicy *folio_guest_policy_resolve(const FolioPolicyInput *input);
 
 gboolean folio_guest_policy_equal(const FolioGuestPolicy *a, const FolioGuestPolicy *b);
 
+/* Nobody but foliod.conf says anything. */
+gboolean folio_guest_policy_is_default(const FolioGuestPolicy *policy);
+
+/* "mode=split (metadata), max-rate=64M (nova)": the mode, and what else is not the default. */
+char *folio_guest_policy_describe(const FolioGuestPolicy *policy);
+
 void folio_guest_policy_free(FolioGuestPolicy *policy);
 
 /* What of the mode can be done without anything to split or collapse with: off or observe. */

@@ -9,8 +9,8 @@
 #define MIB (1024 * 1024ULL)
 
 static const char *const guest_checks[] = {
-    "guest-state", "alignment", "tmpfs",         "backing",
-    "vfio",        "locked",    "huge-coverage", "emulator-cache",
+    "guest-state", "alignment",     "tmpfs",          "backing", "vfio",
+    "locked",      "huge-coverage", "emulator-cache", "hints",
 };
 
 static FolioRamBlock *
@@ -71,6 +71,8 @@ set_up(void **state)
                                          .reason_text = "mode observe",
                                          .emulator = "/proc/self/exe",
                                          .exe = "/proc/self/exe",
+                                         .hint_error = "",
+                                         .hint_capped = "",
                                          .ram = &patient->ram };
     *state = patient;
     return 0;
@@ -408,19 +410,32 @@ test_emulator_cache(void **state)
     g_rmdir(dir);
 }
 
+static void
+test_hints(void **state)
+{
+    Patient *patient = *state;
+
+    patient->guest.hint_capped = "mode=adaptive (nova) is capped to split by HintCeiling=split";
+    assert_guest(patient, "hints", FOLIO_CHECK_WARN, "is capped to split", "foliod.conf");
+    patient->guest.hint_error = "metadata: mode=\"fast\" is not allowed";
+    assert_guest(patient, "hints", FOLIO_CHECK_WARN, "mode=\"fast\"", "virsh metadata");
+    patient->guest.hint_error = patient->guest.hint_capped = "";
+    assert_guest(patient, "hints", FOLIO_CHECK_PASS, "none is refused", "");
+}
+
 #define guest_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-#define guest_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
         guest_test(test_good_guest),     guest_test(test_every_reason),
         guest_test(test_state_remedy),   guest_test(test_not_located),
         guest_test(test_misaligned),     guest_test(test_tmpfs),
         guest_test(test_mount_point),    guest_test(test_backing),
         guest_test(test_pinned),         guest_test(test_coverage),
         guest_test(test_emulator_cache), guest_test(test_misaligned_with_launcher),
+        guest_test(test_hints),
     };
 
     return cmocka_run_group_tests_name("doctor-guest", tests, NULL, NULL);

@@ -20,6 +20,9 @@ guest_new(const char *name, const char *state, guint32 pid, guint64 ram)
     g_variant_dict_insert(&dict, "ReasonText", "s", "");
     g_variant_dict_insert(&dict, "Remedy", "s", "");
     g_variant_dict_insert(&dict, "Mode", "s", "observe");
+    g_variant_dict_insert(&dict, "ModeSource", "s", "metadata");
+    g_variant_dict_insert(&dict, "MaxRate", "t", (guint64) 64 << 20);
+    g_variant_dict_insert(&dict, "HintError", "s", "metadata: mode=\"x\"");
     g_variant_dict_insert(&dict, "Suspended", "b", TRUE);
     g_variant_dict_insert(&dict, "RamBytes", "t", ram);
     g_variant_dict_insert(&dict, "PresentBytes", "t", ram / 2);
@@ -82,6 +85,14 @@ test_list(void **state)
                                            "reason_text",
                                            "remedy",
                                            "mode",
+                                           "mode_in_force",
+                                           "mode_source",
+                                           "split_order",
+                                           "sparse_below",
+                                           "max_rate",
+                                           "khugepaged",
+                                           "hint_error",
+                                           "hint_capped",
                                            "suspended",
                                            "ram_bytes",
                                            "present_bytes",
@@ -120,6 +131,9 @@ test_list(void **state)
     assert_true(json_object_get_int_member(known, "ram_bytes") == G_GINT64_CONSTANT(1) << 40);
     assert_true(json_object_get_int_member(known, "huge_bytes") == G_GINT64_CONSTANT(1) << 38);
     assert_true(json_object_get_boolean_member(known, "suspended"));
+    assert_string_equal(json_object_get_string_member(known, "mode_source"), "metadata");
+    assert_int_equal(json_object_get_int_member(known, "max_rate"), 64 << 20);
+    assert_string_equal(json_object_get_string_member(known, "hint_error"), "metadata: mode=\"x\"");
     assert_string_equal(json_object_get_string_member(known, "source"), "spe");
     assert_string_equal(json_object_get_string_member(known, "coverage"), "guest");
     assert_true(json_object_get_int_member(known, "sparse_bytes") == G_GINT64_CONSTANT(1) << 37);
