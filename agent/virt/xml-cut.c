@@ -62,6 +62,15 @@ skip_markup(const char *p, int *step)
     return end;
 }
 
+/* As if the element had never been there: the line break before it goes as well. */
+static char *
+without(const char *text, const char *start, const char *end)
+{
+    while (start > text && g_ascii_isspace(start[-1]))
+        start--;
+    return g_strdup_printf("%.*s%s", (int) (start - text), text, end);
+}
+
 char *
 folio_xml_cut_metadata(const char *text)
 {
@@ -79,7 +88,7 @@ folio_xml_cut_metadata(const char *text)
             start = p;
         depth += step;
         if (start != NULL && depth == 1)
-            return g_strdup_printf("%.*s%s", (int) (start - text), text, end);
+            return without(text, start, end);
         p = strchr(end, '<');
     }
     return g_strdup(text);

@@ -4,7 +4,7 @@
 
 #include <glib.h>
 
-/* A copy of a domain's XML without its <metadata>: they are other people's, may be as large and as
- * deep as these like, and say nothing of the domain. Text that cannot be followed is copied as it
- * is. */
+/* A copy of a domain's XML without its <metadata> and the white space before it: they are other
+ * people's, may be as large and as deep as these like, and say nothing of the domain. Text that
+ * cannot be followed is copied as it is. */
 char *folio_xml_cut_metadata(const char *text);

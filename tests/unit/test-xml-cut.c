@@ -9,7 +9,7 @@ static const struct {
     const char *without;
 } cases[] = {
     { "<domain>\n  <name>g</name>\n  <metadata>\n    <a/>\n  </metadata>\n  <os/>\n</domain>\n",
-      "<domain>\n  <name>g</name>\n  \n  <os/>\n</domain>\n" },
+      "<domain>\n  <name>g</name>\n  <os/>\n</domain>\n" },
     { "<domain><metadata/><os/></domain>", "<domain><os/></domain>" },
     { "<domain><metadata a='1'></metadata><os/></domain>", "<domain><os/></domain>" },
     { "<domain><os/></domain>", "<domain><os/></domain>" },
