@@ -5,6 +5,7 @@
 #include "bus/service.h"
 #include "manager.h"
 #include "notify.h"
+#include "status-keeper.h"
 #include "virt/connection.h"
 
 #include <glib-unix.h>
@@ -204,6 +205,7 @@ run(void)
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
     g_autoptr(FolioManager) manager = manager_from_options();
     g_autoptr(FolioService) service = folio_service_new(manager);
+    g_autoptr(FolioStatusKeeper) keeper = folio_status_keeper_new(manager);
     Daemon daemon = { .loop = loop, .manager = manager };
 
     g_signal_connect(manager, "ready", G_CALLBACK(on_manager_ready), &daemon);
