@@ -20,16 +20,6 @@ find_key(const char *key, FolioHint *hint)
     return FALSE;
 }
 
-static char *
-list_keys(void)
-{
-    g_autoptr(GString) list = g_string_new(NULL);
-
-    for (guint i = 0; i < FOLIO_N_HINTS; i++)
-        g_string_append_printf(list, "%s%s", i > 0 ? ", " : "", folio_hint_key((FolioHint) i));
-    return g_string_free(g_steal_pointer(&list), FALSE);
-}
-
 /* A key without a value says nothing, as in foliod.conf. */
 static void
 apply_key(FolioHints *hints, const char *path, const FolioConfigEntry *entry, GPtrArray *errors)
@@ -37,7 +27,7 @@ apply_key(FolioHints *hints, const char *path, const FolioConfigEntry *entry, GP
     FolioHint hint;
 
     if (!find_key(entry->key, &hint)) {
-        g_autofree char *keys = list_keys();
+        g_autofree char *keys = folio_hint_list(folio_hint_key);
 
         folio_config_error_add(errors, path, entry->line, entry->key,
                                "unknown key; those of [" GROUP "] are %s", keys);

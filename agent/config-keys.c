@@ -123,36 +123,6 @@ set_guest_default(FolioConfig *config, FolioHint hint, const char *value)
 }
 
 static char *
-set_mode(FolioConfig *config, const char *value)
-{
-    return set_guest_default(config, FOLIO_HINT_MODE, value);
-}
-
-static char *
-set_split_order(FolioConfig *config, const char *value)
-{
-    return set_guest_default(config, FOLIO_HINT_SPLIT_ORDER, value);
-}
-
-static char *
-set_sparse_below(FolioConfig *config, const char *value)
-{
-    return set_guest_default(config, FOLIO_HINT_SPARSE_BELOW, value);
-}
-
-static char *
-set_max_rate(FolioConfig *config, const char *value)
-{
-    return set_guest_default(config, FOLIO_HINT_MAX_RATE, value);
-}
-
-static char *
-set_khugepaged(FolioConfig *config, const char *value)
-{
-    return set_guest_default(config, FOLIO_HINT_KHUGEPAGED, value);
-}
-
-static char *
 set_hint_ceiling(FolioConfig *config, const char *value)
 {
     if (find_token(ceiling_tokens, value) < 0 ||
@@ -271,19 +241,22 @@ set_epoch_seconds(FolioConfig *config, const char *value)
 }
 
 /* data/foliod.conf says the same to people. A value that is empty stands for the fallback. */
-static const struct {
+typedef struct {
     const char *group;
     const char *key;
-    char *(*set)(FolioConfig *config, const char *value);
+    char *(*set)(FolioConfig *config, const char *value); /* NULL: of guest_defaults */
     const char *fallback;
-} keys[] = {
+    FolioHint hint; /* which of them */
+} Key;
+
+static const Key keys[] = {
     { "Libvirt", "Connect", set_connect, "qemu:///system" },
     { "Libvirt", "RunDirectory", set_run_directory, "" },
-    { "Guests", "Mode", set_mode, "observe" },
-    { "Guests", "SplitOrder", set_split_order, "0" },
-    { "Guests", "SparseBelow", set_sparse_below, "512" },
-    { "Guests", "MaxRate", set_max_rate, "256M" },
-    { "Guests", "Khugepaged", set_khugepaged, "auto" },
+    { "Guests", "Mode", NULL, "observe", FOLIO_HINT_MODE },
+    { "Guests", "SplitOrder", NULL, "0", FOLIO_HINT_SPLIT_ORDER },
+    { "Guests", "SparseBelow", NULL, "512", FOLIO_HINT_SPARSE_BELOW },
+    { "Guests", "MaxRate", NULL, "256M", FOLIO_HINT_MAX_RATE },
+    { "Guests", "Khugepaged", NULL, "auto", FOLIO_HINT_KHUGEPAGED },
     { "Guests", "HintCeiling", set_hint_ceiling, "adaptive" },
     { "Guests", "StatusMetadata", set_status_metadata, "no" },
     { "Guests", "Scan", set_scan, "auto" },
@@ -294,11 +267,17 @@ static const struct {
     { "Sampling", "EpochSeconds", set_epoch_seconds, "5" },
 };
 
+static char *
+set_value(FolioConfig *config, const Key *key, const char *value)
+{
+    return key->set != NULL ? key->set(config, value) : set_guest_default(config, key->hint, value);
+}
+
 void
 folio_config_set_defaults(FolioConfig *config)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(keys); i++)
-        g_free(keys[i].set(config, keys[i].fallback));
+        g_free(set_value(config, &keys[i], keys[i].fallback));
 }
 
 static gboolean
@@ -338,7 +317,8 @@ apply_key(FolioConfig *config, const char *path, const FolioConfigEntry *entry, 
 
         if (!g_str_equal(keys[i].group, entry->group) || !g_str_equal(keys[i].key, entry->key))
             continue;
-        problem = keys[i].set(config, *entry->value != '\0' ? entry->value : keys[i].fallback);
+        problem =
+            set_value(config, &keys[i], *entry->value != '\0' ? entry->value : keys[i].fallback);
         if (problem != NULL)
             folio_config_error_add(errors, path, entry->line, entry->key, "%s", problem);
         return;

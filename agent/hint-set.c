@@ -36,6 +36,16 @@ folio_hint_key(FolioHint hint)
     return table[hint].key;
 }
 
+char *
+folio_hint_list(const char *(*name)(FolioHint hint))
+{
+    const char *names[FOLIO_N_HINTS + 1] = { NULL };
+
+    for (guint i = 0; i < FOLIO_N_HINTS; i++)
+        names[i] = name((FolioHint) i);
+    return g_strjoinv(", ", (char **) names);
+}
+
 const char *
 folio_hint_allowed(FolioHint hint)
 {

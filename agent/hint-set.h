@@ -34,6 +34,9 @@ typedef struct {
 const char *folio_hint_name(FolioHint hint);
 const char *folio_hint_key(FolioHint hint);
 
+/* All of them, for an error message: "mode, split-order, ..." by one of the two above. */
+char *folio_hint_list(const char *(*name)(FolioHint hint));
+
 /* FALSE: there is none of that name. */
 gboolean folio_hint_from_name(const char *name, FolioHint *hint);
 

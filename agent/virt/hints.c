@@ -66,23 +66,13 @@ is_in_namespace(const xmlNode *node, const char *namespace)
     return node->ns == NULL || xmlStrEqual(node->ns->href, (const xmlChar *) namespace);
 }
 
-static char *
-list_names(void)
-{
-    g_autoptr(GString) list = g_string_new(NULL);
-
-    for (guint i = 0; i < FOLIO_N_HINTS; i++)
-        g_string_append_printf(list, "%s%s", i > 0 ? ", " : "", folio_hint_name((FolioHint) i));
-    return g_string_free(g_steal_pointer(&list), FALSE);
-}
-
 /* name is what the source calls it. */
 static gboolean
 refuse_unknown(const char *name, const char *value, GError **error)
 {
     g_autofree char *name_shown = excerpt(name);
     g_autofree char *value_shown = excerpt(value);
-    g_autofree char *list = list_names();
+    g_autofree char *list = folio_hint_list(folio_hint_name);
 
     return refuse(error, "%s=\"%s\" means nothing; known are %s", name_shown, value_shown, list);
 }

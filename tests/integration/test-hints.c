@@ -280,7 +280,7 @@ test_sources(void **state)
     metadata_assert(fixture, path, "Policy", "mode=off (default)");
 }
 
-/* The last word. */
+/* A reload with a bad file changes nothing. */
 static void
 test_drop_in_with_an_error(void **state)
 {

@@ -4,6 +4,8 @@
 #include "metadata.h"
 #include "virt/connection.h"
 
+#include <glib/gstdio.h>
+
 #define NAME "web"
 #define UUID "6d3ad0d2-4f0b-4d6e-8f0b-8ad1f4f1c002"
 
@@ -124,6 +126,32 @@ test_no_echo(void **state)
     metadata_assert(fixture, path, "Policy", "mode=observe (default)");
 }
 
+/* A write that cannot be done is dropped and told of once; it is not tried again by itself. */
+static void
+test_failing_write(void **state)
+{
+    static const char socket[] = "/run/libvirt/libvirt-sock";
+    static const char aside[] = "/run/libvirt/libvirt-sock.aside";
+    Fixture *fixture = *state;
+    g_autofree char *path = NULL;
+    g_autofree char *status = NULL;
+    g_autofree char *log = NULL;
+
+    /* A foliod whose second connection is still to be made. */
+    daemon_stop(fixture->daemon);
+    assert_int_equal(g_rename(socket, aside), 0);
+    daemon_start(fixture->daemon, NULL, NULL);
+    path = metadata_start(fixture, NAME, UUID, NULL);
+    daemon_expect_log(fixture->daemon, "its status metadata: qemu:///system: ");
+    assert_int_equal(g_rename(aside, socket), 0);
+    folio_test_wait_msec(8000);
+    status = read_status(fixture);
+    assert_null(status);
+    log = daemon_log(fixture->daemon);
+    assert_int_equal(count(log, "its status metadata: "), 1);
+    metadata_assert(fixture, path, "State", "located");
+}
+
 /* Not asked for, nothing is written. */
 static void
 test_not_wanted(void **state)
@@ -148,6 +176,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_written_seldom, metadata_remove_guests),
         cmocka_unit_test_teardown(test_no_echo, metadata_remove_guests),
+        cmocka_unit_test_teardown(test_failing_write, metadata_remove_guests),
         cmocka_unit_test_teardown(test_not_wanted, metadata_remove_guests),
     };
 
