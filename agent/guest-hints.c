@@ -36,7 +36,8 @@ tell_of_policy(const FolioGuestHints *hints)
               hints->name, text, *hints->policy->capped != '\0' ? "; " : "", hints->policy->capped);
 }
 
-static void
+/* FALSE: nothing else comes of it than before. */
+static gboolean
 resolve(FolioGuestHints *hints)
 {
     const FolioPolicyInput input = {
@@ -50,22 +51,26 @@ resolve(FolioGuestHints *hints)
     g_autoptr(FolioGuestPolicy) before = hints->policy;
 
     hints->policy = folio_guest_policy_resolve(&input);
-    if (before != NULL ? !folio_guest_policy_equal(before, hints->policy)
-                       : !folio_guest_policy_is_default(hints->policy))
-        tell_of_policy(hints);
+    if (before != NULL ? folio_guest_policy_equal(before, hints->policy)
+                       : folio_guest_policy_is_default(hints->policy))
+        return FALSE;
+    tell_of_policy(hints);
+    return TRUE;
 }
 
-static void
+/* FALSE: it reads as before. */
+static gboolean
 join_errors(FolioGuestHints *hints)
 {
     const char *metadata = hints->metadata.error;
     const char *nova = hints->nova.error;
+    g_autofree char *before = hints->error;
 
-    g_free(hints->error);
     hints->error =
         g_strconcat(metadata != NULL ? "metadata: " : "", metadata != NULL ? metadata : "",
                     metadata != NULL && nova != NULL ? "; " : "", nova != NULL ? "nova: " : "",
                     nova != NULL ? nova : "", NULL);
+    return g_strcmp0(before, hints->error) != 0;
 }
 
 static void
@@ -82,13 +87,15 @@ take_element(FolioGuestHints *hints, FolioHintElement *kept, const FolioHintElem
     kept->error = g_strdup(read->error);
 }
 
-void
+gboolean
 folio_guest_hints_take(FolioGuestHints *hints, const FolioDomainHints *read)
 {
+    gboolean other_error;
+
     take_element(hints, &hints->nova, &read->nova, FOLIO_FROM_NOVA);
     take_element(hints, &hints->metadata, &read->policy, FOLIO_FROM_METADATA);
-    join_errors(hints);
-    resolve(hints);
+    other_error = join_errors(hints);
+    return resolve(hints) || other_error;
 }
 
 void

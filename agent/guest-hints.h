@@ -18,8 +18,9 @@ void folio_guest_hints_free(FolioGuestHints *hints);
 /* Another run of the domain has begun: what its metadata said before does not hold any more. */
 void folio_guest_hints_forget(FolioGuestHints *hints);
 
-/* Each of these tells of another policy, and of a refusal, in the journal. */
-void folio_guest_hints_take(FolioGuestHints *hints, const FolioDomainHints *read);
+/* Each of these tells of another policy, and of a refusal, in the journal. Taking returns FALSE
+ * when neither is another than before. */
+gboolean folio_guest_hints_take(FolioGuestHints *hints, const FolioDomainHints *read);
 void folio_guest_hints_configure(FolioGuestHints *hints, const FolioGuestSettings *settings);
 
 /* An administrator's mode; NULL: there is none. */

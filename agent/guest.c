@@ -281,7 +281,8 @@ folio_guest_take_hints(FolioGuest *guest, const FolioDomainHints *hints)
 {
     const FolioMode before = folio_guest_get_mode(guest);
 
-    folio_guest_hints_take(guest->hints, hints);
+    if (!folio_guest_hints_take(guest->hints, hints))
+        return;
     if (folio_guest_get_mode(guest) != before)
         heed_mode(guest);
     else

@@ -51,12 +51,14 @@ tear_down(void **state)
     return 0;
 }
 
+/* The second time, nothing is another than before. */
 static void
 take(Fixture *fixture, const char *policy, const char *nova)
 {
     g_autoptr(FolioDomainHints) read = folio_domain_hints_new(policy, nova);
 
-    folio_guest_hints_take(fixture->hints, read);
+    assert_true(folio_guest_hints_take(fixture->hints, read));
+    assert_false(folio_guest_hints_take(fixture->hints, read));
 }
 
 static void
