@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "bus/arguments.h"
+#include "bus/options.h"
 
 /* Mode */
 
@@ -46,13 +47,13 @@ read_wish(FolioCall *call, Wish *wish, GError **error)
     wish->order = FOLIO_ORDER_HUGE;
     if (wish->kind == FOLIO_ACT_RESTORE) {
         g_variant_get(call->arguments, "(@a{sv})", &options);
-        return folio_arguments_check_options(options, NULL, 0, error);
+        return folio_bus_options_read(options, NULL, 0, error);
     }
     g_variant_get(call->arguments, "(ttu@a{sv})", &wish->first_block, &wish->n_blocks, &wish->order,
                   &options);
     return folio_arguments_check_range(wish->first_block, wish->n_blocks, G_MAXUINT64, error) &&
            folio_arguments_check_order(wish->kind, wish->order, error) &&
-           folio_arguments_check_options(options, NULL, 0, error);
+           folio_bus_options_read(options, NULL, 0, error);
 }
 
 /* The blocks that are meant, as far as a huge page can map them. */
@@ -199,19 +200,18 @@ restore_all(FolioCall *call)
 void
 folio_action_pause(FolioCall *call)
 {
-    static const FolioOption known[] = { { "restore", "b" } };
     g_autoptr(GVariant) options = NULL;
     gboolean restore = FALSE;
+    const FolioBusOption table[] = { { "restore", "b", &restore } };
     GError *error = NULL;
 
     g_variant_get(call->arguments, "(@a{sv})", &options);
-    if (!folio_arguments_check_options(options, known, G_N_ELEMENTS(known), &error) ||
+    if (!folio_bus_options_read(options, table, G_N_ELEMENTS(table), &error) ||
         !folio_manager_set_paused(call->manager, TRUE, &error)) {
         folio_call_fail(call, error);
         return;
     }
     folio_jobs_cancel_all(call->jobs);
-    g_variant_lookup(options, "restore", "b", &restore);
     if (restore)
         restore_all(call);
     folio_call_return(call, NULL);

@@ -3,66 +3,6 @@
 #include "bus/arguments.h"
 
 #include "base/error.h"
-#include "base/log.h"
-
-#include <string.h>
-
-/* Of a key that somebody made up, as much is told. */
-#define EXCERPT_BYTES 40
-
-static const FolioOption *
-find_option(const char *key, const FolioOption *known, gsize n)
-{
-    for (gsize i = 0; i < n; i++) {
-        if (g_str_equal(known[i].key, key))
-            return &known[i];
-    }
-    return NULL;
-}
-
-static gboolean
-check_option(const char *key, GVariant *value, const FolioOption *known, gsize n, GError **error)
-{
-    const FolioOption *option = find_option(key, known, n);
-    g_autofree char *start = g_strndup(key, EXCERPT_BYTES);
-    g_autofree char *excerpt = folio_escape(start);
-
-    if (option == NULL) {
-        g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID, "options: \"%s\" is not known",
-                    excerpt);
-        return FALSE;
-    }
-    if (!g_variant_is_of_type(value, G_VARIANT_TYPE(option->type))) {
-        g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID,
-                    "options: \"%s\" is of the type %s, not %s", key, option->type,
-                    g_variant_get_type_string(value));
-        return FALSE;
-    }
-    return TRUE;
-}
-
-gboolean
-folio_arguments_check_options(GVariant *options, const FolioOption *known, gsize n, GError **error)
-{
-    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
-    GVariantIter iter;
-    const char *key;
-    GVariant *child;
-
-    g_variant_iter_init(&iter, options);
-    while (g_variant_iter_next(&iter, "{&sv}", &key, &child)) {
-        g_autoptr(GVariant) value = child;
-
-        if (!check_option(key, value, known, n, error))
-            return FALSE;
-        if (!g_hash_table_add(seen, (gpointer) key)) {
-            g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID, "options: \"%s\" is there twice",
-                        key);
-            return FALSE;
-        }
-    }
-    return TRUE;
-}
 
 gboolean
 folio_arguments_check_order(FolioActKind kind, guint order, GError **error)

@@ -7,15 +7,6 @@
 
 #include <gio/gio.h>
 
-typedef struct {
-    const char *key;
-    const char *type; /* a D-Bus signature */
-} FolioOption;
-
-/* options is an a{sv}: each key is one of the n known, of its type, and there once. */
-gboolean folio_arguments_check_options(GVariant *options, const FolioOption *known, gsize n,
-                                       GError **error);
-
 /* Orders that the kernel can split to (0, 2 to 8: a folio of order 1 has no room for what the
  * kernel keeps in a folio's second and third page) or collapse to (9). */
 gboolean folio_arguments_check_order(FolioActKind kind, guint order, GError **error);

@@ -38,7 +38,7 @@ read_question(FolioCall *call, Question *question, GError **error)
         return FALSE;
     if (question->top <= FOLIO_EXPLAIN_TOP_MAX)
         return TRUE;
-    g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID, "option top is %u, and at most %d",
+    g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID, "options: top is %u, and at most %d",
                 question->top, FOLIO_EXPLAIN_TOP_MAX);
     return FALSE;
 }
@@ -52,11 +52,11 @@ has_block(const FolioHeatSnapshot *snapshot, const Question *question, GError **
         return TRUE;
     if (snapshot == NULL)
         g_set_error_literal(error, FOLIO_ERROR, FOLIO_ERROR_INVALID,
-                            "option block: no window has ended, nothing is known of any block");
+                            "options: block: no window has ended, nothing is known of any block");
     else
         g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID,
-                    "option block is %" G_GUINT64_FORMAT ", and it has %u blocks", question->block,
-                    n_blocks);
+                    "options: block is %" G_GUINT64_FORMAT ", and it has %u blocks",
+                    question->block, n_blocks);
     return FALSE;
 }
 

@@ -96,7 +96,7 @@ read_request(FolioCall *call, FolioHeatRequest *request, gboolean *history, GErr
     request->granule = granule;
     if (granule >= 1)
         return TRUE;
-    g_set_error_literal(error, FOLIO_ERROR, FOLIO_ERROR_INVALID, "option granule is 0");
+    g_set_error_literal(error, FOLIO_ERROR, FOLIO_ERROR_INVALID, "options: granule is 0");
     return FALSE;
 }
 
@@ -107,14 +107,14 @@ fits(const FolioHeatSnapshot *snapshot, const FolioHeatRequest *request, GError 
 
     if (request->first_block > 0 && request->first_block >= snapshot->n_blocks) {
         g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID,
-                    "option first-block is %" G_GUINT64_FORMAT ", and it has %u blocks",
+                    "options: first-block is %" G_GUINT64_FORMAT ", and it has %u blocks",
                     request->first_block, snapshot->n_blocks);
         return FALSE;
     }
     if (entries < FOLIO_COLUMNS_MAX)
         return TRUE;
     g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID,
-                "%u entries are too many: with option granule or blocks ask for fewer than %u",
+                "options: %u entries are too many: by granule or blocks ask for fewer than %u",
                 entries, FOLIO_COLUMNS_MAX);
     return FALSE;
 }

@@ -3,6 +3,10 @@
 #include "bus/options.h"
 
 #include "base/error.h"
+#include "base/log.h"
+
+/* Of a name that somebody made up, as much is told. */
+#define EXCERPT_BYTES 40
 
 static const FolioBusOption *
 find_option(const FolioBusOption *table, gsize n, const char *name)
@@ -14,16 +18,24 @@ find_option(const FolioBusOption *table, gsize n, const char *name)
     return NULL;
 }
 
+/* Only a name of the table goes into a message as it came. */
 static gboolean
-read_option(const char *name, GVariant *value, const FolioBusOption *option, GError **error)
+refuse_unknown(const char *name, GError **error)
 {
-    if (option == NULL) {
-        g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID, "there is no option \"%s\"", name);
-        return FALSE;
-    }
+    g_autofree char *start = g_strndup(name, EXCERPT_BYTES);
+    g_autofree char *excerpt = folio_escape(start);
+
+    g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID, "options: \"%s\" is not known", excerpt);
+    return FALSE;
+}
+
+static gboolean
+read_option(GVariant *value, const FolioBusOption *option, GError **error)
+{
     if (!g_variant_is_of_type(value, G_VARIANT_TYPE(option->type))) {
-        g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID, "option %s is of type %s, not %s",
-                    name, option->type, g_variant_get_type_string(value));
+        g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID,
+                    "options: \"%s\" is of type %s, not %s", option->name, option->type,
+                    g_variant_get_type_string(value));
         return FALSE;
     }
     if (*option->type == 't')
@@ -46,12 +58,16 @@ folio_bus_options_read(GVariant *options, const FolioBusOption *table, gsize n, 
     g_variant_iter_init(&iter, options);
     while (g_variant_iter_next(&iter, "{&sv}", &name, &value)) {
         g_autoptr(GVariant) owned = value;
+        const FolioBusOption *option = find_option(table, n, name);
 
-        if (!g_hash_table_add(seen, (gpointer) name)) {
-            g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID, "option %s comes twice", name);
+        if (option == NULL)
+            return refuse_unknown(name, error);
+        if (!g_hash_table_add(seen, (gpointer) option->name)) {
+            g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID, "options: \"%s\" comes twice",
+                        name);
             return FALSE;
         }
-        if (!read_option(name, owned, find_option(table, n, name), error))
+        if (!read_option(owned, option, error))
             return FALSE;
     }
     return TRUE;

@@ -10,7 +10,8 @@ typedef struct {
     gpointer value;   /* guint64, guint32 or gboolean; kept when the option is not given */
 } FolioBusOption;
 
-/* Fills the values. FALSE with FOLIO_ERROR_INVALID, which names the option, when one is not in the
- * table, is of another type, or comes twice. */
+/* Fills the values; with n 0 there are no options yet. FALSE with FOLIO_ERROR_INVALID, which begins
+ * with "options: " and names the option, when one is not in the table, is of another type, or comes
+ * twice; values may have been filled by then. */
 gboolean folio_bus_options_read(GVariant *options, const FolioBusOption *table, gsize n,
                                 GError **error);

@@ -5,8 +5,6 @@
 #include "base/error.h"
 #include "cmocka-all.h"
 
-static const FolioOption known[] = { { "restore", "b" }, { "reason", "s" } };
-
 static void
 assert_refused(GError *error, const char *argument)
 {
@@ -17,73 +15,6 @@ assert_refused(GError *error, const char *argument)
         fail_msg("%s is not named: %s", argument, error->message);
     assert_true(strlen(error->message) < 300);
     assert_null(strchr(error->message, '\n'));
-}
-
-static gboolean
-check_options(const char *text, GError **error)
-{
-    g_autoptr(GVariant) options =
-        g_variant_ref_sink(g_variant_parse(G_VARIANT_TYPE_VARDICT, text, NULL, NULL, error));
-
-    assert_non_null(options);
-    return folio_arguments_check_options(options, known, G_N_ELEMENTS(known), error);
-}
-
-static void
-test_options(void **state)
-{
-    static const char *const good[] = { "{}", "{'restore': <true>}",
-                                        "{'reason': <''>, 'restore': <false>}" };
-    static const char *const bad[] = {
-        "{'': <1>}",
-        "{'Restore': <true>}",
-        "{'restore ': <true>}",
-        "{'restore': <1>}",
-        "{'restore': <'true'>}",
-        "{'restore': <<true>>}",
-        "{'reason': <[<'x'>]>}",
-        "{'force': <true>, 'restore': <true>}",
-        "{'a\\nfoliod: b': <1>}",
-    };
-
-    for (gsize i = 0; i < G_N_ELEMENTS(good); i++) {
-        g_autoptr(GError) error = NULL;
-
-        assert_true(check_options(good[i], &error));
-    }
-    for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
-        g_autoptr(GError) error = NULL;
-
-        assert_false(check_options(bad[i], &error));
-        assert_refused(error, "options");
-    }
-}
-
-/* The text form of a dictionary cannot say a key twice; the wire can. */
-static void
-test_option_that_is_there_twice(void **state)
-{
-    g_autoptr(GVariant) options = NULL;
-    g_autoptr(GError) error = NULL;
-    GVariantBuilder builder;
-
-    g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
-    g_variant_builder_add(&builder, "{sv}", "restore", g_variant_new_boolean(FALSE));
-    g_variant_builder_add(&builder, "{sv}", "restore", g_variant_new_boolean(TRUE));
-    options = g_variant_ref_sink(g_variant_builder_end(&builder));
-    assert_false(folio_arguments_check_options(options, known, G_N_ELEMENTS(known), &error));
-    assert_refused(error, "options");
-}
-
-static void
-test_long_key(void **state)
-{
-    g_autofree char *key = g_strnfill(3000, 'x');
-    g_autofree char *text = g_strdup_printf("{'%s': <1>}", key);
-    g_autoptr(GError) error = NULL;
-
-    assert_false(check_options(text, &error));
-    assert_refused(error, "options");
 }
 
 static void
@@ -141,8 +72,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_options),  cmocka_unit_test(test_option_that_is_there_twice),
-        cmocka_unit_test(test_long_key), cmocka_unit_test(test_orders),
+        cmocka_unit_test(test_orders),
         cmocka_unit_test(test_ranges),
     };
 

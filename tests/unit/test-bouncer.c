@@ -7,7 +7,6 @@
 #include "bus/access.h"
 #include "bus/callers.h"
 #include "bus/introspection.h"
-#include "bus/options.h"
 #include "bus/path.h"
 
 #define UUID "0f5e3a1c-7b2d-4c6e-9a8f-00112233aabb"
@@ -165,69 +164,6 @@ test_what_tells_of_its_changes(void **state)
     assert_false(folio_introspection_emits(FOLIO_GUEST_INTERFACE, "PresentBytes"));
     assert_false(folio_introspection_emits(FOLIO_MANAGER_INTERFACE, "HostSamples"));
     assert_false(folio_introspection_emits(FOLIO_MANAGER_INTERFACE, "Nonsense"));
-}
-
-/* Options */
-
-typedef struct {
-    guint64 block;
-    guint32 granule;
-    gboolean history;
-} Given;
-
-static gboolean
-read_options(const char *text, Given *given, GError **error)
-{
-    g_autoptr(GVariant) options =
-        g_variant_ref_sink(g_variant_new_parsed(text)); /* of constants here */
-    const FolioBusOption table[] = {
-        { "block", "t", &given->block },
-        { "granule", "u", &given->granule },
-        { "history", "b", &given->history },
-    };
-
-    *given = (Given){ .granule = 7 };
-    return folio_bus_options_read(options, table, G_N_ELEMENTS(table), error);
-}
-
-static void
-test_options(void **state)
-{
-    Given given;
-    g_autoptr(GError) error = NULL;
-
-    assert_true(read_options("@a{sv} {}", &given, NULL));
-    assert_int_equal(given.granule, 7);
-    assert_true(read_options("{'history': <true>, 'block': <uint64 1099511627776>}", &given, NULL));
-    assert_true(given.history);
-    assert_int_equal(given.block, G_GUINT64_CONSTANT(1) << 40);
-    assert_int_equal(given.granule, 7);
-    assert_true(read_options("{'granule': <uint32 0>}", &given, &error));
-    assert_int_equal(given.granule, 0);
-    assert_no_error(error);
-}
-
-static void
-test_bad_options_are_named(void **state)
-{
-    static const char *const bad[][2] = {
-        { "{'Block': <uint64 1>}", "\"Block\"" },
-        { "{'': <uint64 1>}", "\"\"" },
-        { "{'block': <uint32 1>}", "block is of type t, not u" },
-        { "{'block': <-1>}", "block is of type t, not i" },
-        { "{'granule': <'2'>}", "granule is of type u, not s" },
-        { "{'granule': <uint32 1>, 'granule': <uint32 2>}", "granule comes twice" },
-    };
-
-    for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
-        g_autoptr(GError) error = NULL;
-        Given given;
-
-        assert_false(read_options(bad[i][0], &given, &error));
-        assert_folio_error(error, FOLIO_ERROR_INVALID);
-        if (strstr(error->message, bad[i][1]) == NULL)
-            fail_msg("%s: %s", bad[i][0], error->message);
-    }
 }
 
 /* Callers */
@@ -388,8 +324,6 @@ main(void)
         cmocka_unit_test(test_unknown_member_is_denied),
         cmocka_unit_test(test_nothing_is_writable_and_signals_are_known),
         cmocka_unit_test(test_what_tells_of_its_changes),
-        cmocka_unit_test(test_options),
-        cmocka_unit_test(test_bad_options_are_named),
         cmocka_unit_test(test_calls_of_a_sender_are_bounded),
         cmocka_unit_test(test_senders_are_bounded),
         cmocka_unit_test(test_dialogs_are_bounded),
