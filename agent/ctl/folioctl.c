@@ -182,9 +182,8 @@ typedef struct {
     gboolean json;
     gboolean help;
     gboolean version;
-    gboolean restore;
-    gint order; /* -1: not given */
     char *host;
+    FolioActOptions act;
     FolioAnalyzeOptions analyze;
     FolioPictureOptions picture;
     FolioHeatOptions heat;
@@ -281,8 +280,6 @@ parse_options(int argc, char **argv, Options *options, GError **error)
         { "help", 'h', 0, G_OPTION_ARG_NONE, &options->help, NULL, NULL },
         { "version", 0, 0, G_OPTION_ARG_NONE, &options->version, NULL, NULL },
         { "host", 'H', 0, G_OPTION_ARG_STRING, &options->host, NULL, NULL },
-        { "order", 0, 0, G_OPTION_ARG_INT, &options->order, NULL, NULL },
-        { "restore", 0, 0, G_OPTION_ARG_NONE, &options->restore, NULL, NULL },
         { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->words, NULL, NULL },
         G_OPTION_ENTRY_NULL,
     };
@@ -292,6 +289,7 @@ parse_options(int argc, char **argv, Options *options, GError **error)
     folio_analyze_add_options(context, &options->analyze);
     folio_picture_add_options(context, &options->picture);
     folio_heat_add_options(context, &options->heat);
+    folio_act_add_options(context, &options->act);
     g_option_context_add_main_entries(context, entries, NULL);
     return g_option_context_parse(context, &argc, &argv, error);
 }
@@ -361,8 +359,8 @@ find_stray(const Verb *verb, const Options *options)
         { "--by", options->heat.by_given, TAKES_BY },
         { "--block", options->heat.block >= 0, TAKES_BLOCK },
         { "--top", options->heat.top >= 0, TAKES_BLOCK },
-        { "--order", options->order >= 0, TAKES_ORDER },
-        { "--restore", options->restore, TAKES_RESTORE },
+        { "--order", options->act.order >= 0, TAKES_ORDER },
+        { "--restore", options->act.restore, TAKES_RESTORE },
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
@@ -422,8 +420,8 @@ dispatch(const Options *options)
                                    .analyze = &options->analyze,
                                    .picture = &options->picture,
                                    .heat = &options->heat,
-                                   .order = (guint) MAX(options->order, 0),
-                                   .restore = options->restore };
+                                   .order = (guint) MAX(options->act.order, 0),
+                                   .restore = options->act.restore };
 
     if (options->version) {
         printf("folioctl %s\n", FOLIO_VERSION);
@@ -443,7 +441,7 @@ dispatch(const Options *options)
 int
 main(int argc, char **argv)
 {
-    g_auto(Options) options = { .order = -1 };
+    g_auto(Options) options = { 0 };
     g_auto(GStrv) all = g_strdupv(argv);
     g_autoptr(GError) error = NULL;
     FolioExitStatus status;

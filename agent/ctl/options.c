@@ -93,3 +93,23 @@ folio_heat_add_options(GOptionContext *context, FolioHeatOptions *options)
     options->block = options->top = -1;
     add_group(context, "heat", entries, options);
 }
+
+static gboolean
+parse_order(const char *name, const char *value, gpointer data, GError **error)
+{
+    return parse_number(name, value, G_MAXUINT32, &((FolioActOptions *) data)->order, error);
+}
+
+void
+folio_act_add_options(GOptionContext *context, FolioActOptions *options)
+{
+    const GOptionEntry entries[] = {
+        { "order", 0, 0, G_OPTION_ARG_CALLBACK, (gpointer) (GOptionArgFunc) parse_order, NULL,
+          NULL },
+        { "restore", 0, 0, G_OPTION_ARG_NONE, &options->restore, NULL, NULL },
+        G_OPTION_ENTRY_NULL,
+    };
+
+    options->order = -1;
+    add_group(context, "act", entries, options);
+}

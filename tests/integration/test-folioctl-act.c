@@ -167,10 +167,34 @@ test_wrong_usage(void **state)
         WORDS("resume", "--restore"),
         WORDS("monitor", NAME),
         WORDS("split", NAME, "0", "1", "--order=x"),
+        WORDS("split", NAME, "0", "1", "--order=-1"),
+        WORDS("split", NAME, "0", "1", "--order=4294967296"),
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(calls); i++)
         g_free(ctl_complain(calls[i], 2));
+}
+
+/* An option of another verb is named. */
+static void
+test_stray_options(void **state)
+{
+    static const struct {
+        const char *words[7];
+        const char *option;
+    } calls[] = {
+        { { "collapse", NAME, "0", "1", "--order=4" },
+          "folioctl: collapse: takes no option --order\n" },
+        { { "resume", "--restore" }, "folioctl: resume: takes no option --restore\n" },
+        { { "split", NAME, "0", "1", "--top=3" }, "folioctl: split: takes no option --top\n" },
+        { { "set-mode", NAME, "off", "--force" }, "folioctl: set-mode: takes no option --force\n" },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(calls); i++) {
+        g_autofree char *text = ctl_complain(calls[i].words, 2);
+
+        assert_holds(text, calls[i].option);
+    }
 }
 
 static void
@@ -426,6 +450,7 @@ main(void)
         cmocka_unit_test(test_acts_are_refused),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_wrong_usage),
+        cmocka_unit_test(test_stray_options),
         cmocka_unit_test(test_ordinary_user),
         cmocka_unit_test(test_terminal_asks_for_a_password),
         cmocka_unit_test(test_ambiguous_guest),
