@@ -33,7 +33,7 @@ FolioStanding folio_guest_judge_paused(FolioStanding standing);
  * none is, "none" when there is nothing. */
 const char *folio_guest_coverage(const FolioSamplingFigures *sampling);
 
-/* What verdicts on its blocks wait for, in words: "evidence short: 12 of 24 quiet windows, 3 of 50
+/* What verdicts on its blocks wait for, in words: "evidence short: 12 of 24 quiet windows, 3 of 100
  * dense blocks". "" when nothing does, or when nothing is sampled (the reason says why). */
 char *folio_guest_waits(const FolioSamplingFigures *sampling);
 

@@ -12,7 +12,7 @@
  * levels it had in the two windows before are the places where a verdict of sparse would have been
  * wrong. The limit is the level below which such surprises stay under a hundredth of all dense
  * blocks, with a margin; and however clean the account, a window has no more verdicts of sparse
- * than it vouches for. There is none at all before the account says enough to be gone by: fifty
+ * than it vouches for. There is none at all before the account says enough to be gone by: a hundred
  * dense blocks, or two dozen windows since the last surprise below the limit. */
 #pragma once
 
@@ -21,9 +21,9 @@
 #define FOLIO_SUB_PAGES 512 /* 4 KiB pages in a 2 MiB block */
 #define FOLIO_LEVELS    64  /* of reach; level 0 is none */
 
-/* In a guest where little is dense, a single mistake is more than a hundredth of it. So there is no
- * verdict of sparse before so many dense blocks were seen, or none was belied for so many windows
- * in which the guest did something. */
+/* In a guest with fewer dense blocks than this a single mistake is more than a hundredth of them.
+ * So there is no verdict of sparse before they were seen, or before none was belied for so many
+ * windows in which the guest did something. */
 #define FOLIO_DENSE_TO_START 100
 #define FOLIO_QUIET_TO_START 24
 

@@ -14,7 +14,7 @@ GArray *folio_explain_pick(const FolioHeatSnapshot *snapshot, guint top);
 /* One sentence on a block. */
 char *folio_explain_block(const FolioHeatSnapshot *snapshot, guint block);
 
-/* "12 of 24 quiet windows, 3 of 50 dense blocks": what an account has of what it must have, one or
+/* "12 of 24 quiet windows, 3 of 100 dense blocks": what an account has of what it must have, one or
  * the other, before anything is called sparse. */
 char *folio_explain_account(guint shown, guint quiet);
 

@@ -201,8 +201,8 @@ test_waits(void **state)
     sampling.windows = 12;
     sampling.account_quiet = 12;
     sampling.account_shown = 3;
-    assert_waits(&sampling, "evidence short: 12 of 24 quiet windows, 3 of 50 dense blocks");
-    sampling.account_shown = 50;
+    assert_waits(&sampling, "evidence short: 12 of 24 quiet windows, 3 of 100 dense blocks");
+    sampling.account_shown = 100;
     assert_waits(&sampling, "");
     sampling.account_shown = 0;
     sampling.account_quiet = 24;

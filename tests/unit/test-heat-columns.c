@@ -317,7 +317,7 @@ test_causes(void **state)
     for (guint i = 0; i < 10; i++)
         run_window(guest, uses, 3);
     assert_explained(guest->last, 0, FOLIO_CAUSE_ACCOUNT,
-                     "11 of 24 quiet windows, 11 of 50 dense blocks");
+                     "11 of 24 quiet windows, 11 of 100 dense blocks");
     assert_explained(guest->last, 1, FOLIO_CAUSE_DENSE, "about 300 of 512");
     assert_explained(guest->last, 2, FOLIO_CAUSE_BUSY, "about 100 of 512");
     for (guint i = 0; i < 20; i++)
