@@ -37,6 +37,7 @@ full_checkpatch() {
     while read -r patch; do
         check "checkpatch_$(step_name "$patch")" check_patch "$pristine" "$patch"
     done < <(series)
+    check checkpatch_unit_driver check_driver "$pristine"
 }
 
 # No error and no warning. The checks of --strict are shown: a TRACE_EVENT cannot do without. New files are all in
@@ -47,6 +48,17 @@ check_patch() { # SOURCE PATCH
     said=$(perl scripts/checkpatch.pl --strict --no-signoff --show-types --ignore FILE_PATH_CHANGES "$2" || true)
     echo "$said"
     grep -q '^total: 0 errors, 0 warnings, ' <<< "$said"
+}
+
+# The driver of the emulated SPE unit, which is kernel code too.
+check_driver() { # SOURCE
+    local file said
+    cd "$1"
+    for file in "$here"/unit/driver/*; do
+        said=$(perl scripts/checkpatch.pl --strict --show-types --file "$file" || true)
+        echo "$said"
+        grep -q '^total: 0 errors, 0 warnings, ' <<< "$said"
+    done
 }
 
 # Warnings without their line numbers, which move.
@@ -62,7 +74,7 @@ build_step() { # ARCH TREE OUT KNOWN-WARNINGS PATCH...
     mkdir -p "$out"
     arch_words "$arch"
     sync_tree "$work" "$@"
-    mapfile -t fragments < <(config_fragments "$arch" plain)
+    mapfile -t fragments < <(config_fragments "$arch" step)
     configure_kernel "$work" "$arch" "${fragments[@]}"
     # The first build has to show every warning that there is; the compiler cache keeps them with the objects.
     [ $# -gt 0 ] || kernel_make "$work" "$arch" clean

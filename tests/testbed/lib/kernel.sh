@@ -41,6 +41,37 @@ patched_files() { # PATCH...
     sed -nE -e 's#^(---|\+\+\+) [ab]/([^\t]*).*#\2#p' -e 's#^rename (from|to) ##p' "$@" | sort -u
 }
 
+# Of the testbed's kernels these have the driver of the emulated SPE unit: not the unpatched one, nor the steps.
+has_unit() { # ARCH VARIANT
+    case $1-$2 in
+    arm64-plain | arm64-debug) ;;
+    *) return 1 ;;
+    esac
+}
+
+# What the driver is made from, one file a line.
+unit_files() { # ARCH VARIANT
+    has_unit "$@" || return 0
+    echo "$here/unit/unit.h"
+    find "$here/unit/driver" -type f ! -name '.*' | LC_ALL=C sort
+}
+
+# The end of FILE of the kernel with one more line, as a patch.
+line_patch() { # PRISTINE FILE LINE
+    { cat "$1/$2"; echo "$3"; } | diff -u --label "a/$2" --label "b/$2" "$1/$2" - || [ $? = 1 ]
+}
+
+# The driver as a patch like any other, though it is in no series.
+unit_patch() { # ARCH VARIANT
+    local pristine file dir=drivers/perf/testbed
+    pristine=$(pristine_kernel)
+    line_patch "$pristine" drivers/perf/Kconfig "source \"$dir/Kconfig\""
+    line_patch "$pristine" drivers/perf/Makefile 'obj-$(CONFIG_TESTBED_SPE) += testbed/'
+    unit_files "$@" | while read -r file; do
+        diff -u --label /dev/null --label "b/$dir/$(basename "$file")" /dev/null "$file" || [ $? = 1 ]
+    done
+}
+
 # Fills DIRECTORY with the patched files alone, as they are after the patches.
 overlay_of() { # PRISTINE DIRECTORY PATCH...
     local pristine=$1 overlay=$2 file patch
@@ -101,6 +132,7 @@ kernel_make() { # TREE ARCH ARGUMENT...
 config_fragments() { # ARCH VARIANT
     echo "$here/config/common.config"
     echo "$here/config/$1.config"
+    ! has_unit "$1" "$2" || echo "$here/config/unit.config"
     [ "$2" != debug ] || echo "$here/config/debug.config"
 }
 
@@ -164,6 +196,11 @@ compile_kernel() { # DIRECTORY ARCH VARIANT TREE FRAGMENT...
 build_kernel() { # DIRECTORY ARCH VARIANT PATCH...
     local out=$1 arch=$2 variant=$3 work=$cache/tree/$2-$3 fragments
     shift 3
+    if has_unit "$arch" "$variant"; then
+        mkdir -p "$(dirname "$work")"
+        unit_patch "$arch" "$variant" > "$work.unit.patch"
+        set -- "$@" "$work.unit.patch"
+    fi
     sync_tree "$work" "$@"
     mapfile -t fragments < <(config_fragments "$arch" "$variant")
     compile_kernel "$out" "$arch" "$variant" "$work" "${fragments[@]}"
@@ -171,7 +208,7 @@ build_kernel() { # DIRECTORY ARCH VARIANT PATCH...
 
 # Prints the directory of a kernel: Image, config, selftests.
 kernel() { # ARCH plain|unpatched|debug|DIRECTORY
-    local arch=$1 variant=$2 patches=() fragments key
+    local arch=$1 variant=$2 patches=() fragments unit key
     if [ -d "$variant" ]; then
         [ -f "$variant/Image" ] || fail "no Image in $variant"
         echo "$variant"
@@ -181,8 +218,9 @@ kernel() { # ARCH plain|unpatched|debug|DIRECTORY
     need_tools "$triplet-gcc" ccache make flex bison bc patch flock
     [ "$variant" = unpatched ] || mapfile -t patches < <(series)
     mapfile -t fragments < <(config_fragments "$arch" "$variant")
+    mapfile -t unit < <(unit_files "$arch" "$variant")
     key=$(key_of "$(kernel_version)" "$("$triplet-gcc" --version | head -n 1)" "$here/lib/kernel.sh" \
-        "${fragments[@]}" "${patches[@]}")
+        "${fragments[@]}" "${patches[@]}" "${unit[@]}")
     artefact "kernel-$arch-$variant" "$key" \
         "building the $variant kernel for $arch with ${#patches[@]} patches (10 to 20 minutes the first time, then seconds)" \
         build_kernel "$arch" "$variant" "${patches[@]}"
