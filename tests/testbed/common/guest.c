@@ -6,8 +6,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mapping.h"
@@ -86,6 +88,16 @@ guest_read_line(struct guest *guest, int ms)
             guest->line[guest->used++] = c;
     }
     return false;
+}
+
+void
+guest_wait_for(struct guest *guest, const char *text, int seconds)
+{
+    time_t end = time(NULL) + seconds;
+
+    while (!guest_read_line(guest, 1000) || strncmp(guest->line, text, strlen(text)) != 0)
+        if (time(NULL) > end)
+            fail_msg("the guest did not say \"%s\" in %d s", text, seconds);
 }
 
 void

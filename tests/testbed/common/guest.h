@@ -24,4 +24,6 @@ void guest_start(struct guest *guest, size_t mib, const char *program, const cha
 /* Takes what the guest has printed up to the end of a line, waiting for it for so long at most.
  * Returns whether there is a whole one. */
 bool guest_read_line(struct guest *guest, int ms);
+/* Waits for a line that begins with that, for so long at most. */
+void guest_wait_for(struct guest *guest, const char *text, int seconds);
 void guest_end(struct guest *guest);

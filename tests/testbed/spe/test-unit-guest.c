@@ -5,8 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "guest.h"
@@ -25,22 +23,11 @@ static struct guest guest;
 static struct guest_ram ram;
 static uint64_t va_of[PAGES], pa_of[PAGES]; /* in the guest, in the host; bytes */
 
-/* Waits for a line that begins with that. */
-static void
-wait_for(const char *text)
-{
-    time_t end = time(NULL) + BOOT_SECONDS;
-
-    while (!guest_read_line(&guest, 1000) || strncmp(guest.line, text, strlen(text)) != 0)
-        if (time(NULL) > end)
-            fail_msg("the guest did not say \"%s\" in %d s", text, BOOT_SECONDS);
-}
-
 static void
 tell(unsigned long loads, unsigned long stores)
 {
     assert_true(dprintf(guest.input, "%lu %lu\n", loads, stores) > 0);
-    wait_for("hammer: done");
+    guest_wait_for(&guest, "hammer: done", BOOT_SECONDS);
 }
 
 static void
@@ -50,12 +37,12 @@ the_guest_starts(void **state)
 
     guest_start(&guest, GUEST_MIB, "hammer", "", false);
     for (size_t page = 0; page < PAGES; page++) {
-        wait_for("hammer: page");
+        guest_wait_for(&guest, "hammer: page", BOOT_SECONDS);
         assert_int_equal(sscanf(guest.line, "hammer: page %*u va %" SCNx64 " pa %" SCNx64,
                                 &va_of[page], &guest_pa[page]),
                          2);
     }
-    wait_for("hammer: ready");
+    guest_wait_for(&guest, "hammer: ready", BOOT_SECONDS);
     ram = guest_ram_open(guest.pid);
     assert_int_equal(ram.bytes, (size_t) GUEST_MIB << 20);
     for (size_t page = 0; page < PAGES; page++) {
