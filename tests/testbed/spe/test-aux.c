@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The AUX area of an event of the emulated SPE unit, and PERF_RECORD_AUX, are as the driver of the
- * hardware leaves them: at the area's end, when it is full, when samples were lost. */
+ * hardware leaves them: at the area's end, when it is full, when its CPU goes. */
+#include <errno.h>
 #include <poll.h>
 
 #include "load.h"
 #include "spe-event.h"
+#include "system.h"
 #include "test.h"
 #include "unit-sampling.h"
 
@@ -14,6 +16,7 @@
 #define LARGE_AREA  64
 #define CPU         1  /* where the load runs; the tests themselves are on the other */
 #define ROUNDS      20 /* of a load: enough for more than an area */
+#define CPU_ONLINE  "/sys/devices/system/cpu/cpu1/online"
 
 static void
 count_of_load(const struct spe_record *record, void *count)
@@ -173,6 +176,51 @@ test_snapshot(void **state)
     spe_event_close(&event);
 }
 
+static size_t
+sample_cpu(struct spe_event *event)
+{
+    size_t count = 0;
+
+    load_start(0, CPU);
+    spe_event_enable(event, true);
+    loads_wait(ROUNDS);
+    spe_event_enable(event, false);
+    spe_event_read(event, count_of_load, &count);
+    loads_stop();
+    return count;
+}
+
+/* The event of a CPU that goes ends with it, as any event does; the next one has its samples. */
+static void
+test_hotplug(void **state)
+{
+    struct perf_event_attr attr = spe_attr(LONG_PERIOD);
+    struct spe_event event = spe_event_open(&attr, -1, CPU, LARGE_AREA, true);
+    size_t count = 0;
+
+    load_start(0, CPU);
+    spe_event_enable(&event, true);
+    loads_wait(ROUNDS);
+    assert_int_equal(file_write(CPU_ONLINE, "0"), 0);
+    assert_int_equal(unit_cpu(CPU)->enable, 0);
+    spe_event_read(&event, count_of_load, &count);
+    assert_true(count > 50);
+    assert_int_equal(spe_try_open(&attr, -1, CPU), -ENODEV);
+    loads_stop();
+
+    assert_int_equal(file_write(CPU_ONLINE, "1"), 0);
+    load_start(0, CPU);
+    loads_wait(1);
+    loads_stop();
+    assert_int_equal(unit_cpu(CPU)->enable, 0);
+    assert_int_equal(spe_event_read(&event, NULL, NULL), 0);
+    spe_event_close(&event);
+
+    event = spe_event_open(&attr, -1, CPU, LARGE_AREA, true);
+    assert_true(sample_cpu(&event) > 50);
+    spe_event_close(&event);
+}
+
 static int
 prepare(void **state)
 {
@@ -185,7 +233,7 @@ static int
 stop(void **state)
 {
     loads_stop();
-    return 0;
+    return file_write(CPU_ONLINE, "1");
 }
 
 #define TEST_OF_LOADS(test) cmocka_unit_test_teardown(test, stop)
@@ -197,6 +245,7 @@ main(void)
         TEST_OF_LOADS(test_laps),          TEST_OF_LOADS(test_full_of_a_task),
         TEST_OF_LOADS(test_full_of_a_cpu), TEST_OF_LOADS(test_snapshot),
         TEST_OF_LOADS(test_overrun),       TEST_OF_LOADS(test_collision),
+        TEST_OF_LOADS(test_hotplug),
     };
 
     return cmocka_run_group_tests_name("aux", tests, prepare, NULL);
