@@ -4,6 +4,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "bus/access.h"
+#include "bus/answers.h"
 #include "bus/callers.h"
 
 #include <polkit/polkit.h>
@@ -27,6 +29,7 @@ struct _FolioBouncer {
     gboolean connecting;
     gboolean failing; /* polkit could not be asked the last time: it is logged once */
     FolioCallers *callers;
+    FolioAnswers *answers;
     guint in_flight;
 };
 
@@ -35,6 +38,7 @@ typedef struct {
     FolioBouncer *bouncer;
     char *sender;
     char *action;
+    char *guest_name, *guest_uuid; /* NULL: about no guest */
     PolkitDetails *details;
     gboolean interactive;
     char *trouble; /* why polkit could not be asked; NULL */
@@ -49,6 +53,7 @@ folio_bouncer_new(GDBusConnection *connection)
 
     bouncer->connection = g_object_ref(connection);
     bouncer->callers = folio_callers_new();
+    bouncer->answers = folio_answers_new();
     return bouncer;
 }
 
@@ -68,6 +73,7 @@ bouncer_clear(gpointer data)
     g_clear_object(&bouncer->authority);
     g_clear_object(&bouncer->connection);
     g_clear_pointer(&bouncer->callers, folio_callers_free);
+    g_clear_pointer(&bouncer->answers, folio_answers_free);
 }
 
 void
@@ -87,6 +93,7 @@ folio_bouncer_set_changed(FolioBouncer *bouncer, void (*changed)(gpointer user_d
 static void
 on_authority_changed(FolioBouncer *bouncer)
 {
+    folio_answers_forget(bouncer->answers);
     if (bouncer->changed != NULL)
         bouncer->changed(bouncer->changed_data);
 }
@@ -122,6 +129,8 @@ question_new(FolioBouncer *bouncer, const char *sender, const FolioQuestion *ask
     question->bouncer = folio_bouncer_ref(bouncer);
     question->sender = g_strdup(sender);
     question->action = g_strdup(ask->action);
+    question->guest_name = g_strdup(ask->guest_name);
+    question->guest_uuid = g_strdup(ask->guest_uuid);
     question->interactive = ask->interactive;
     question->details = polkit_details_new();
     if (ask->guest_name != NULL) {
@@ -143,6 +152,8 @@ question_free(gpointer data)
     folio_bouncer_unref(question->bouncer);
     g_free(question->sender);
     g_free(question->action);
+    g_free(question->guest_name);
+    g_free(question->guest_uuid);
     g_object_unref(question->details);
     g_free(question->trouble);
     g_free(question);
@@ -260,6 +271,13 @@ open_dialog(GTask *task)
     ask_next(bouncer);
 }
 
+/* What changes something is asked about anew each time. */
+static gboolean
+is_look(const char *action)
+{
+    return g_str_equal(action, FOLIO_ACTION_VIEW);
+}
+
 static void
 on_polkit_answered(GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -268,18 +286,22 @@ on_polkit_answered(GObject *source, GAsyncResult *result, gpointer user_data)
     g_autoptr(GError) error = NULL;
     g_autoptr(PolkitAuthorizationResult) said =
         polkit_authority_check_authorization_finish(POLKIT_AUTHORITY(source), result, &error);
+    gboolean may;
 
     if (said == NULL) {
         ask_bus_for_user(task, error);
         return;
     }
     question->bouncer->failing = FALSE;
-    if (polkit_authorization_result_get_is_authorized(said))
-        answer_in_flight(task, NULL);
-    else if (polkit_authorization_result_get_is_challenge(said))
+    if (polkit_authorization_result_get_is_challenge(said)) {
         open_dialog(task);
-    else
-        answer_in_flight(task, denied(question, "not authorised"));
+        return;
+    }
+    may = polkit_authorization_result_get_is_authorized(said);
+    if (is_look(question->action))
+        folio_answers_keep(question->bouncer->answers, question->sender, question->guest_name,
+                           question->guest_uuid, may, g_get_monotonic_time());
+    answer_in_flight(task, may ? NULL : denied(question, "not authorised"));
 }
 
 static GTask *
@@ -337,9 +359,16 @@ folio_bouncer_ask_async(FolioBouncer *bouncer, const char *sender, const FolioQu
                         GAsyncReadyCallback callback, gpointer user_data)
 {
     GTask *task = g_task_new(NULL, NULL, callback, user_data);
+    gboolean may;
 
     g_task_set_source_tag(task, folio_bouncer_ask_async);
     g_task_set_task_data(task, question_new(bouncer, sender, question), question_free);
+    if (is_look(question->action) &&
+        folio_answers_find(bouncer->answers, sender, question->guest_name, question->guest_uuid,
+                           g_get_monotonic_time(), &may)) {
+        answer(task, may ? NULL : denied(g_task_get_task_data(task), "not authorised"));
+        return;
+    }
     folio_callers_push(bouncer->callers, sender, task);
     ask_next(bouncer);
 }

@@ -2,7 +2,8 @@
 /* The bouncer asks polkit whether the sender of a message may. The subject is always the sender's
  * unique bus name, never a process id. Whoever has left the bus, and whatever polkit does not
  * answer plainly, is denied; only when polkit cannot be asked at all is the bus daemon asked for
- * the sender's user id, and root let in. */
+ * the sender's user id, and root let in. Whether a sender may look at something is not asked twice
+ * within a moment (bus/answers.h). */
 #pragma once
 
 #include <gio/gio.h>
