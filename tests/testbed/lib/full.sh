@@ -3,7 +3,7 @@
 # contrib/testbed full: what is too long for contrib/check. Each check has a log of its own and one line, in
 # cmocka's form; a table of all ends the run.
 
-full_parts=(checkpatch steps plain unpatched debug x86)
+full_parts=(checkpatch steps plain unpatched debug x86 unit)
 full_dir= # logs, steps, summary
 full_failed=0
 
@@ -153,6 +153,31 @@ no_worse() { # LOG-BEFORE LOG-AFTER
 full_x86() {
     check smoke_x86_64 run_suite x86_64 plain 1200 smoke
     check kernel_x86_64 run_suite x86_64 plain 3600 kernel test-split test-collapse
+}
+
+# Processor time of a whole run, in seconds.
+cost_of_run() { # ARGUMENT...
+    local TIMEFORMAT='%U %S' said
+    said=$({ time "$tree/contrib/testbed" run "$@" > "$full_dir/cost.log" 2>&1; } 2>&1) || return
+    awk '{ print $1 + $2 }' <<< "$said"
+}
+
+# The SPE unit's, by a suite that boots, without and with it in turn.
+unit_cost() {
+    local turn without=() with=()
+    for turn in 1 2 3; do
+        without+=("$(cost_of_run smoke)")
+        with+=("$(cost_of_run --spe smoke)")
+    done
+    awk -v without="$(printf '%s\n' "${without[@]}" | sort -n | sed -n 2p)" \
+        -v with="$(printf '%s\n' "${with[@]}" | sort -n | sed -n 2p)" 'BEGIN {
+        printf "processor time without the SPE unit %.1f s, with it %.1f s: %.2f times (medians of 3)\n",
+            without, with, with / without }'
+}
+
+full_unit() {
+    check spe_unit_cost unit_cost
+    cat "$full_dir/spe_unit_cost.log"
 }
 
 run_full() { # PART...
