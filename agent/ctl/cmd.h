@@ -48,6 +48,7 @@ typedef FolioExitStatus (*FolioVerbRun)(const FolioInvocation *invocation, GErro
 FolioExitStatus folio_cmd_status(const FolioInvocation *invocation, GError **error);
 FolioExitStatus folio_cmd_list(const FolioInvocation *invocation, GError **error);
 FolioExitStatus folio_cmd_show(const FolioInvocation *invocation, GError **error);
+FolioExitStatus folio_cmd_metrics(const FolioInvocation *invocation, GError **error);
 FolioExitStatus folio_cmd_heat(const FolioInvocation *invocation, GError **error);
 FolioExitStatus folio_cmd_explain(const FolioInvocation *invocation, GError **error);
 FolioExitStatus folio_cmd_doctor(const FolioInvocation *invocation, GError **error);

@@ -140,6 +140,10 @@ static const Verb verbs[] = {
       TAKES_PICTURE | TAKES_BY },
     { "explain", GUEST_MUST, folio_cmd_explain, "why a guest's blocks have their verdicts",
       explain_help, TAKES_BLOCK },
+    { "metrics", GUEST_NONE, folio_cmd_metrics, "figures for a monitoring system",
+      "foliod's own and the totals of each guest, in the text format of Prometheus: made for\n"
+      "the textfile collector of node_exporter. Guests go by their UUID; foliod_guest_info has\n"
+      "their names.\n" },
     { "doctor", GUEST_MAY, folio_cmd_doctor, "what is missing on this host, and for a guest",
       "Each precondition of the host and, if one is named, of a guest: pass, warn or\n"
       "fail, and the remedy below. Exit status 1 when any check fails.\n" },
@@ -382,6 +386,8 @@ contradict(const Verb *verb, const Options *options)
         return "--block or --top, not both";
     if (verb->takes & TAKES_BY && options->json && folio_picture_options_given(&options->picture))
         return "--json or a picture, not both";
+    if (verb->run == folio_cmd_metrics && options->json)
+        return "their format is not JSON; status and list have it";
     return NULL;
 }
 

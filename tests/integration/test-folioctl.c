@@ -129,6 +129,19 @@ test_status(void **state)
 }
 
 static void
+test_metrics(void **state)
+{
+    g_autofree char *text = ctl_print(WORDS("metrics"));
+    g_autofree char *complaint = ctl_complain(WORDS("--json", "metrics"), 2);
+
+    assert_holds(text, "\nfoliod_connected 1\n");
+    assert_holds(text, "\nfoliod_guest_ram_bytes{uuid=\"" SERVED_UUID "\"} ");
+    assert_holds(text, "name=\"" SERVED_NAME "\"");
+    assert_holds(text, "name=\"evil");
+    assert_holds(complaint, "not JSON");
+}
+
+static void
 test_list(void **state)
 {
     g_autofree char *text = ctl_print(WORDS("list"));
@@ -477,12 +490,12 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_status),         cmocka_unit_test(test_list),
-        cmocka_unit_test(test_show),           cmocka_unit_test(test_hostile_name),
-        cmocka_unit_test(test_doctor),         cmocka_unit_test(test_unknown_guest),
-        cmocka_unit_test(test_reload),         cmocka_unit_test(test_wrong_usage),
-        cmocka_unit_test(test_ordinary_user),  cmocka_unit_test(test_colour),
-        cmocka_unit_test(test_without_daemon),
+        cmocka_unit_test(test_status),        cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_list),          cmocka_unit_test(test_show),
+        cmocka_unit_test(test_hostile_name),  cmocka_unit_test(test_doctor),
+        cmocka_unit_test(test_unknown_guest), cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_wrong_usage),   cmocka_unit_test(test_ordinary_user),
+        cmocka_unit_test(test_colour),        cmocka_unit_test(test_without_daemon),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The text of folioctl metrics. */
+#include "cmocka-all.h"
+
+#include "ctl/metrics.h"
+
+#include <string.h>
+
+static GVariant *
+parse(const char *text)
+{
+    return g_variant_ref_sink(g_variant_new_parsed(text));
+}
+
+/* Two guests: one with a name that is meant to harm and no window yet, one that has been judged. */
+static char *
+metrics(void)
+{
+    g_autoptr(GVariant) manager =
+        parse("{'Version': <'1.2'>, 'Connected': <true>, 'Paused': <false>,"
+              " 'HostSamples': <uint64 7>, 'JobsDone': <uint64 3>}");
+    g_autoptr(GPtrArray) guests = g_ptr_array_new_with_free_func((GDestroyNotify) g_variant_unref);
+
+    g_ptr_array_add(guests,
+                    parse("{'Uuid': <'aa'>, 'Name': <'a\"} 1\\nb\\\\'>, 'State': <'sampling'>,"
+                          " 'RamBytes': <uint64 4096>, 'Windows': <uint64 0>,"
+                          " 'SparseBytes': <uint64 0>}"));
+    g_ptr_array_add(guests, parse("{'Uuid': <'bb'>, 'Name': <'web'>, 'Windows': <uint64 9>,"
+                                  " 'RamBytes': <uint64 8192>, 'SparseBytes': <uint64 2048>}"));
+    return folio_metrics_text(manager, guests);
+}
+
+static void
+assert_line(const char *text, const char *line)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+    if (!g_strv_contains((const char *const *) lines, line))
+        fail_msg("there is no line %s in:\n%s", line, text);
+}
+
+static void
+test_figures(void **state)
+{
+    g_autofree char *text = metrics();
+
+    assert_line(text, "foliod_info{version=\"1.2\"} 1");
+    assert_line(text, "foliod_connected 1");
+    assert_line(text, "foliod_paused 0");
+    assert_line(text, "foliod_guests 2");
+    assert_line(text, "foliod_host_samples_total 7");
+    assert_line(text, "foliod_jobs_done_total 3");
+    assert_line(text, "# TYPE foliod_guest_ram_bytes gauge");
+    assert_line(text, "# TYPE foliod_guest_samples_total counter");
+    assert_line(text, "foliod_guest_ram_bytes{uuid=\"aa\"} 4096");
+    assert_line(text, "foliod_guest_ram_bytes{uuid=\"bb\"} 8192");
+}
+
+static void
+test_unknown_is_left_out(void **state)
+{
+    g_autofree char *text = metrics();
+
+    assert_line(text, "foliod_guest_sparse_bytes{uuid=\"bb\"} 2048");
+    assert_null(strstr(text, "foliod_guest_sparse_bytes{uuid=\"aa\"}"));
+}
+
+/* No name can begin a line, or end a label. */
+static void
+test_names_do_no_harm(void **state)
+{
+    g_autofree char *text = metrics();
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+    assert_non_null(strstr(text, "name=\"a\\\"} 1"));
+    for (char **line = lines; **line != '\0'; line++) {
+        if (!g_str_has_prefix(*line, "foliod_") && !g_str_has_prefix(*line, "# "))
+            fail_msg("%s", *line);
+    }
+    assert_line(text, "foliod_guest_info{uuid=\"bb\",name=\"web\",state=\"\",reason=\"\",mode=\"\","
+                      "source=\"\"} 1");
+}
+
+/* Each family has its head once, before its values. */
+static void
+test_heads(void **state)
+{
+    g_autofree char *text = metrics();
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+    for (char **line = lines; **line != '\0'; line++) {
+        g_auto(GStrv) words = g_strsplit_set(*line, " {", 4);
+
+        if (g_str_equal(words[0], "#")) {
+            if (g_str_equal(words[1], "TYPE"))
+                assert_true(g_hash_table_add(seen, g_strdup(words[2])));
+        } else {
+            assert_true(g_hash_table_contains(seen, words[0]));
+        }
+    }
+    assert_true(g_hash_table_size(seen) > 20);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_unknown_is_left_out),
+        cmocka_unit_test(test_names_do_no_harm),
+        cmocka_unit_test(test_heads),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
