@@ -53,6 +53,49 @@ test_samples_become_verdicts(void **state)
     daemon_wait_gone(fixture->daemon, "sampled");
 }
 
+typedef struct {
+    GDBusConnection *bus;
+    gint stop;
+    guint answers;
+} Flood;
+
+static gpointer
+flood(gpointer data)
+{
+    Flood *flood = data;
+
+    while (!g_atomic_int_get(&flood->stop)) {
+        g_autoptr(GVariant) reply =
+            g_dbus_connection_call_sync(flood->bus, FOLIOD_NAME, FOLIOD_PATH, FOLIOD_MANAGER,
+                                        "ListGuests", NULL, NULL, 0, -1, NULL, NULL);
+
+        flood->answers += reply != NULL;
+    }
+    return NULL;
+}
+
+/* Somebody who asks as fast as he can takes nothing from sampling. */
+static void
+test_flood(void **state)
+{
+    Fixture *fixture = *state;
+    virDomainPtr domain = sampled_start_guest(fixture, "flooded");
+    g_autofree char *path = daemon_wait_state(fixture->daemon, "flooded", "sampling");
+    const SampledFigures before = sampled_settle(fixture, path);
+    Flood asker = { .bus = fixture->daemon->bus };
+    GThread *thread = g_thread_new("flood", flood, &asker);
+
+    sampled_read_ram(domain, 1, SAMPLED_GUEST_MIB);
+    sampled_wait_fresh(fixture, path, &before, 20 * BLOCK, 0);
+    g_atomic_int_set(&asker.stop, TRUE);
+    g_thread_join(thread);
+    print_message("%u answers meanwhile\n", asker.answers);
+    assert_true(asker.answers > 100);
+    assert_int_equal(sampled_number(fixture, path, "LostSamples"), 0);
+    folio_test_guest_destroy(domain);
+    daemon_wait_gone(fixture->daemon, "flooded");
+}
+
 /* A block of which one page was seen, and nothing more for many windows, is sparse: for want of
  * dense blocks, not before the 24th window in which the guest was seen to do something. */
 static void
@@ -246,6 +289,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_samples_become_verdicts, fixture_destroy_guests),
+        cmocka_unit_test_teardown(test_flood, fixture_destroy_guests),
         cmocka_unit_test_teardown(test_deciding, fixture_destroy_guests),
         cmocka_unit_test_teardown(test_suspend, fixture_destroy_guests),
         cmocka_unit_test_teardown(test_killed, fixture_destroy_guests),
