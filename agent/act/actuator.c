@@ -24,6 +24,32 @@ folio_act_kind_token(FolioActKind kind)
     return tokens[kind];
 }
 
+FolioActRequest *
+folio_act_request_copy(const FolioActRequest *request)
+{
+    FolioActRequest *copy = g_memdup2(request, sizeof *request);
+
+    copy->process = request->process != NULL ? folio_process_ref(request->process) : NULL;
+    copy->ranges = request->ranges != NULL ? g_array_copy(request->ranges) : NULL;
+    copy->uuid = g_strdup(request->uuid);
+    copy->name = g_strdup(request->name);
+    copy->ram = request->ram != NULL ? folio_guest_ram_copy(request->ram) : NULL;
+    copy->by = g_strdup(request->by);
+    return copy;
+}
+
+void
+folio_act_request_free(FolioActRequest *request)
+{
+    g_clear_pointer(&request->process, folio_process_unref);
+    g_clear_pointer(&request->ranges, g_array_unref);
+    g_clear_pointer(&request->ram, folio_guest_ram_free);
+    g_free(request->uuid);
+    g_free(request->name);
+    g_free(request->by);
+    g_free(request);
+}
+
 FolioActuators *
 folio_actuators_new(void)
 {

@@ -3,6 +3,8 @@
  * those that there are. */
 #pragma once
 
+#include "act/outcome.h"
+#include "hint-set.h"
 #include "memory/block-ranges.h"
 #include "memory/process.h"
 
@@ -22,8 +24,20 @@ typedef struct {
     FolioActKind kind;
     guint order; /* of the folios that are to be, log2 pages */
     FolioProcess *process;
-    GArray *ranges; /* FolioBlockRange of the process, multiples of 2 MiB */
+    GArray *ranges;             /* FolioBlockRange of the process, multiples of 2 MiB */
+    char *uuid, *name;          /* of the guest */
+    FolioGuestRam *ram;         /* which the ranges are of */
+    char *by;                   /* who wants it: "uid 0", "policy"; for the ledger */
+    FolioKhugepaged khugepaged; /* how it is treated with this guest */
+    gboolean may_inject;        /* may its QEMU be made to change its own setting? */
+    gboolean forced;            /* split even if khugepaged would undo that */
 } FolioActRequest;
+
+/* A copy with strings, ranges and RAM of its own, and a reference of the process. */
+FolioActRequest *folio_act_request_copy(const FolioActRequest *request);
+void folio_act_request_free(FolioActRequest *request);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioActRequest, folio_act_request_free)
 
 typedef enum {
     FOLIO_ACT_DONE,
@@ -36,8 +50,10 @@ typedef struct {
     /* So many of so many 2 MiB blocks have been dealt with. */
     void (*progress)(guint64 done, guint64 total, gpointer user_data);
     /* Called once, the last thing; the run is freed by it. error is one line for people, "" unless
-     * FAILED. */
-    void (*ended)(FolioActOutcome outcome, const char *error, gpointer user_data);
+     * FAILED. report says of all blocks that were dealt with what became of them, however the run
+     * ended. */
+    void (*ended)(FolioActOutcome outcome, const FolioActReport *report, const char *error,
+                  gpointer user_data);
 } FolioActEvents;
 
 typedef struct _FolioActuator FolioActuator;

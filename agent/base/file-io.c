@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Reading files that the agent does not own; the seam for fault injection. */
+/* Reading and writing files that the agent does not own; the seam for fault injection. */
 #include "base/file-io.h"
 
 #include "base/error.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@ static const FolioFileCalls system_calls = {
     .read = read,
     .ioctl = system_ioctl,
     .getlk = system_getlk,
+    .write = write,
 };
 
 static FolioFileCalls calls = {
@@ -42,6 +44,7 @@ static FolioFileCalls calls = {
     .read = read,
     .ioctl = system_ioctl,
     .getlk = system_getlk,
+    .write = write,
 };
 
 void
@@ -58,6 +61,8 @@ folio_file_set_calls(const FolioFileCalls *new_calls)
         calls.ioctl = new_calls->ioctl;
     if (new_calls->getlk != NULL)
         calls.getlk = new_calls->getlk;
+    if (new_calls->write != NULL)
+        calls.write = new_calls->write;
 }
 
 int
@@ -172,4 +177,26 @@ folio_file_read_value(const char *root, const char *path)
     char *text = folio_file_read(AT_FDCWD, full, VALUE_MAX_BYTES, NULL, NULL);
 
     return text != NULL ? g_strchomp(text) : NULL;
+}
+
+gboolean
+folio_file_write(int dir_fd, const char *path, const char *text, GError **error)
+{
+    const gsize size = strlen(text);
+    int fd = folio_file_open(dir_fd, path, O_WRONLY | O_NONBLOCK, error);
+    int saved_errno;
+    ssize_t done;
+
+    if (fd < 0)
+        return FALSE;
+    do {
+        done = calls.write(fd, text, size);
+    } while (done < 0 && errno == EINTR);
+    saved_errno = errno;
+    close(fd);
+    if (done < 0)
+        folio_set_error_errno(error, saved_errno, "%s", path);
+    else if ((gsize) done < size)
+        g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_FAILED, "%s: only a part was taken", path);
+    return done == (ssize_t) size;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* All reading of files that the agent does not own (proc, sysfs, libvirt's run directory), and the
- * one seam below which tests inject faults. */
+/* All reading and writing of files that the agent does not own (proc, sysfs, libvirt's run
+ * directory), and the one seam below which tests inject faults. */
 #pragma once
 
 #include <fcntl.h>
@@ -13,6 +13,7 @@ typedef struct {
     ssize_t (*read)(int fd, void *buffer, size_t size);
     int (*ioctl)(int fd, unsigned long request, void *argument);
     int (*getlk)(int fd, struct flock *lock); /* fcntl with F_GETLK */
+    ssize_t (*write)(int fd, const void *buffer, size_t size);
 } FolioFileCalls;
 
 /* Replaces the calls, those that are not NULL; NULL puts all of the system's own back. For tests
@@ -46,3 +47,8 @@ char *folio_file_read_fd(int fd, const char *name, gsize max_bytes, gsize *lengt
 /* As folio_file_read of "ROOT/path", for sysfs and proc values: white space at the end is cut.
  * Returns NULL without an error when the file cannot be read. */
 char *folio_file_read_value(const char *root, const char *path);
+
+/* Writes text to path below dir_fd, a file of proc, sysfs or debugfs that is there, by one write:
+ * such a file takes a value whole or refuses it. A short write is FAILED. Errors name the path;
+ * their code is that of the errno. */
+gboolean folio_file_write(int dir_fd, const char *path, const char *text, GError **error);

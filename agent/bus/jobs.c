@@ -181,7 +181,8 @@ carry_out(FolioJobs *jobs, const char *uuid, const char *name, const Order *orde
 }
 
 static void
-on_ended(FolioActOutcome outcome, const char *error, gpointer user_data)
+on_ended(FolioActOutcome outcome, const FolioActReport *report, const char *error,
+         gpointer user_data)
 {
     static const FolioJobState states[] = {
         [FOLIO_ACT_DONE] = FOLIO_JOB_DONE,

@@ -93,7 +93,8 @@ static inline void
 fake_actuator_end(FakeActuator *fake, FolioActOutcome outcome, const char *error)
 {
     FakeRun *run = g_ptr_array_remove_index(fake->runs, 0);
+    const FolioActReport report = { 0 };
 
-    run->events.ended(outcome, error, run->user_data);
+    run->events.ended(outcome, &report, error, run->user_data);
     g_free(run);
 }
