@@ -17,7 +17,7 @@ typedef struct {
 static gboolean
 look_at(const Chunk *chunk, FolioBlockFolios *folios, GError **error)
 {
-    return folio_look_at_ranges(&chunk->work->look,
+    return folio_view_at_ranges(&chunk->work->view,
                                 (const FolioBlockRange *) (gpointer) chunk->ranges->data,
                                 chunk->ranges->len, folios, error);
 }
@@ -76,12 +76,12 @@ apply(Chunk *chunk, GError **error)
 }
 
 static gboolean
-judge_block(const Chunk *chunk, guint i, const FolioBlockFolios *now, FolioOutcome *outcome,
+judge_block(Chunk *chunk, guint i, const FolioBlockFolios *now, FolioOutcome *outcome,
             GError **error)
 {
-    const FolioChunkWork *work = chunk->work;
+    FolioChunkWork *work = chunk->work;
     gint8 there_now[FOLIO_BLOCK_PAGES];
-    const FolioEvidence evidence = {
+    FolioEvidence evidence = {
         .kind = work->kind,
         .order = work->order,
         .before = &chunk->before[i],
@@ -91,15 +91,17 @@ judge_block(const Chunk *chunk, guint i, const FolioBlockFolios *now, FolioOutco
         .said = chunk->said[i],
     };
 
-    if (!folio_look_at_frames(&work->look, chunk->before[i].frames, there_now, error))
+    if (!folio_view_at_frames(&work->view, chunk->before[i].frames, there_now, error))
         return FALSE;
+    if (folio_evidence_is_unmapped(&evidence))
+        evidence.in_file = folio_holes_look(&work->holes, chunk->blocks[i]);
     *outcome = folio_evidence_judge(&evidence);
     return TRUE;
 }
 
 /* Of blocks that can no longer be looked at it cannot be told. */
 static gboolean
-verify(const Chunk *chunk, FolioBlockResult *results, GError **error)
+verify(Chunk *chunk, FolioBlockResult *results, GError **error)
 {
     g_autofree FolioBlockFolios *now = g_new(FolioBlockFolios, chunk->n);
     gboolean seen;

@@ -3,7 +3,8 @@
 #pragma once
 
 #include "act/act-run.h"
-#include "act/folio-look.h"
+#include "act/folio-view.h"
+#include "act/holes.h"
 
 /* What the chunks of a run have in common. */
 typedef struct {
@@ -14,7 +15,8 @@ typedef struct {
     FolioActKind kind;          /* of what the kernel is to do: SPLIT or COLLAPSE */
     guint order;                /* likewise */
     const GArray *split_before; /* of blocks as of act/act-blocks.h: what the ledger says */
-    FolioLook look;
+    FolioView view;
+    FolioHoles holes;
     GCancellable *cancellable;
 } FolioChunkWork;
 

@@ -15,7 +15,8 @@ typedef struct {
     FolioActuatorClass klass;
     FolioWay *way;
     const FolioActContext *context;
-    GMutex lock; /* of what follows */
+    gint n_threads; /* of runs; atomic */
+    GMutex lock;    /* of what follows */
     Answer answers[FOLIO_ORDER_HUGE + 1];
 } WayActuator;
 
@@ -204,6 +205,7 @@ run_in_thread(GTask *task, gpointer source, gpointer task_data, GCancellable *ca
     const gboolean done = folio_act_work_do(&work, &error);
 
     run->report = work.report;
+    g_atomic_int_dec_and_test(&run->actuator->n_threads);
     if (done)
         g_task_return_boolean(task, TRUE);
     else
@@ -254,6 +256,7 @@ start(FolioActuator *actuator, const FolioActRequest *request, const FolioActEve
     run->user_data = user_data;
     run->main_context = g_main_context_ref_thread_default();
     run->cancellable = g_cancellable_new();
+    g_atomic_int_inc(&self->n_threads);
     task = g_task_new(NULL, NULL, on_run_ended, run);
     g_task_set_source_tag(task, start);
     g_task_set_task_data(task, g_atomic_rc_box_acquire(run), run_unref);
@@ -288,6 +291,12 @@ folio_way_actuator_new(FolioWay *way, const FolioActContext *context)
     self->context = context;
     g_mutex_init(&self->lock);
     return &self->actuator;
+}
+
+gboolean
+folio_way_actuator_is_busy(FolioActuator *actuator)
+{
+    return g_atomic_int_get(&((WayActuator *) actuator)->n_threads) > 0;
 }
 
 void

@@ -209,7 +209,7 @@ act(Run *run, GError **error)
                     work->cannot);
         return FALSE;
     }
-    return folio_look_open(&run->chunk.look, work->request->process, work->context->proc_root,
+    return folio_view_open(&run->chunk.view, work->request->process, work->context->proc_root,
                            error) &&
            keep_khugepaged_away(run, error) && do_all(run, error) && do_again(run, error);
 }
@@ -242,9 +242,10 @@ run_init(Run *run, FolioActWork *work)
         .request = request,
         .kind = splits ? FOLIO_ACT_SPLIT : FOLIO_ACT_COLLAPSE,
         .order = splits ? request->order : FOLIO_ORDER_HUGE,
-        .look = { -1, -1, FALSE },
+        .view = { -1, -1, FALSE },
         .cancellable = work->cancellable,
     };
+    folio_holes_init(&run->chunk.holes, request->process);
     if (work->context->ledger != NULL)
         run->chunk.guest =
             folio_ledger_get_guest(work->context->ledger, request->uuid, request->process);
@@ -258,7 +259,8 @@ run_clear(Run *run)
     g_clear_pointer(&run->chunk.guest, folio_ledger_guest_unref);
     if (run->chunk.split_before != NULL)
         g_array_unref((GArray *) run->chunk.split_before);
-    folio_look_close(&run->chunk.look);
+    folio_view_close(&run->chunk.view);
+    folio_holes_clear(&run->chunk.holes);
 }
 
 gboolean

@@ -69,16 +69,27 @@ is_huge(const FolioBlockFolios *folios)
     return n > 0 && first % FOLIO_BLOCK_PAGES == 0;
 }
 
-/* Where no page was mapped. Split memory is unmapped until it is used again, and the kernel finds
- * no reason to leave what is not there. */
+gboolean
+folio_evidence_is_unmapped(const FolioEvidence *evidence)
+{
+    return count_known(evidence->before) == 0 &&
+           (evidence->kind == FOLIO_ACT_SPLIT || count_known(evidence->now) == 0);
+}
+
+/* Split memory is unmapped until it is used again. What cannot be seen was not collapsed, since a
+ * collapse maps it; it may have been split. */
 static FolioOutcome
 judge_unmapped(const FolioEvidence *evidence)
 {
+    if (evidence->in_file == FOLIO_FILE_EMPTY)
+        return FOLIO_OUTCOME_ABSENT;
     if (evidence->said == FOLIO_LEFT_BUSY || evidence->said == FOLIO_LEFT_NO_MEMORY)
         return FOLIO_OUTCOME_LEFT;
-    if (!evidence->split_before)
+    if (!evidence->split_before && evidence->in_file == FOLIO_FILE_UNKNOWN)
         return FOLIO_OUTCOME_ABSENT;
-    return evidence->kind == FOLIO_ACT_SPLIT ? FOLIO_OUTCOME_ALREADY : FOLIO_OUTCOME_LEFT;
+    if (evidence->kind == FOLIO_ACT_COLLAPSE)
+        return FOLIO_OUTCOME_LEFT;
+    return evidence->split_before ? FOLIO_OUTCOME_ALREADY : FOLIO_OUTCOME_GONE;
 }
 
 /* Does the frame that page i had still hold it? One that is mapped at another has moved, and the
@@ -98,7 +109,7 @@ judge_split(const FolioEvidence *evidence)
     const gint8 order = (gint8) evidence->order;
     guint n_small = 0, n_large = 0, n_before = 0; /* of the pages that were in too large folios */
 
-    if (count_known(evidence->before) == 0)
+    if (folio_evidence_is_unmapped(evidence))
         return judge_unmapped(evidence);
     for (guint i = 0; i < FOLIO_BLOCK_PAGES; i++) {
         if (evidence->before->orders[i] <= order)
@@ -140,7 +151,7 @@ judge_collapse(const FolioEvidence *evidence)
     }
     if (count_known(evidence->now) > 0)
         return FOLIO_OUTCOME_LEFT;
-    if (count_known(evidence->before) == 0)
+    if (folio_evidence_is_unmapped(evidence))
         return judge_unmapped(evidence);
     return judge_vanished(evidence);
 }

@@ -27,6 +27,13 @@ typedef struct {
  * of 2 MiB. */
 void folio_orders_of_flags(const guint64 flags[FOLIO_BLOCK_PAGES], gint8 orders[FOLIO_BLOCK_PAGES]);
 
+/* What the file of a block that is not mapped has of it. */
+typedef enum {
+    FOLIO_FILE_UNKNOWN,
+    FOLIO_FILE_EMPTY, /* a hole: the memory was never there or was given back */
+    FOLIO_FILE_HOLDS,
+} FolioFileMemory;
+
 /* What there is to judge by. */
 typedef struct {
     FolioActKind kind; /* SPLIT or COLLAPSE */
@@ -36,7 +43,11 @@ typedef struct {
     const FolioBlockFolios *now; /* as it is mapped now */
     gboolean split_before;       /* the ledger says that foliod has split it earlier */
     FolioLeft said;              /* what the kernel said of it */
+    FolioFileMemory in_file;     /* asked for when folio_evidence_is_unmapped */
 } FolioEvidence;
+
+/* Was nothing of it mapped before, so that page tables and frames do not say all? */
+gboolean folio_evidence_is_unmapped(const FolioEvidence *evidence);
 
 /* A split counts as done with folios of the order or smaller; a collapse with one huge folio that a
  * PMD maps. tests/unit/test-folios.c has the table. */

@@ -72,7 +72,7 @@ folio_act_report_print(const FolioActReport *report, const char *kind)
     if (*reasons != '\0')
         g_string_append_printf(text, " (%s)", reasons);
     append(text, "not in memory", report->outcomes[FOLIO_OUTCOME_ABSENT]);
-    append(text, "gone meanwhile", report->outcomes[FOLIO_OUTCOME_GONE]);
+    append(text, "gone or not known", report->outcomes[FOLIO_OUTCOME_GONE]);
     if (text->len == 0)
         g_string_append(text, "nothing to do");
     return g_string_free(text, FALSE);

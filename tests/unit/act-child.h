@@ -139,6 +139,8 @@ act_child_new(const char *dir, guint n_blocks)
     child->replies = replies[0];
     child->host = fake_host_new(child->pid);
     act_child_link(child, "pagemap");
+    act_child_link(child, "maps");
+    act_child_link(child, "map_files");
     child->process = fake_locate(child->host, 0, &(FolioReason){ 0 }, NULL);
     assert_non_null(child->process);
     return child;

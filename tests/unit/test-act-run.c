@@ -187,8 +187,10 @@ test_cancel(void **state)
     begin_run(stage->actuator, request, &stage->told);
     while (g_atomic_int_get(&stage->way.n_chunks) < 2)
         g_main_context_iteration(NULL, FALSE);
+    assert_true(folio_way_actuator_is_busy(stage->actuator));
     cancel_run(&stage->told);
     finish_run(&stage->told);
+    assert_false(folio_way_actuator_is_busy(stage->actuator));
     assert_int_equal(stage->told.outcome, FOLIO_ACT_CANCELLED);
     assert_int_equal(sum_outcomes(&stage->told.report), 512);
     assert_string_equal(fake_ledger.steps->str, "keep away; begin 256; apply; ended 256; "

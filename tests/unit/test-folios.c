@@ -60,6 +60,7 @@ typedef struct {
     gboolean split_before;
     FolioLeft said;
     FolioOutcome outcome;
+    FolioFileMemory in_file;
 } Row;
 
 static const Row splits[] = {
@@ -131,6 +132,14 @@ static const Row splits[] = {
       FOLIO_LEFT_BUSY, FOLIO_OUTCOME_LEFT },
     { "split earlier, unmapped", FOLIO_ACT_SPLIT, 0, NOTHING, EACH(UNKNOWN), NOTHING, 1, 0,
       FOLIO_OUTCOME_ALREADY },
+    { "split earlier, unmapped, still in the file", FOLIO_ACT_SPLIT, 0, NOTHING, EACH(UNKNOWN),
+      NOTHING, 1, 0, FOLIO_OUTCOME_ALREADY, FOLIO_FILE_HOLDS },
+    { "split earlier, given back since", FOLIO_ACT_SPLIT, 0, NOTHING, EACH(UNKNOWN), NOTHING, 1, 0,
+      FOLIO_OUTCOME_ABSENT, FOLIO_FILE_EMPTY },
+    { "in the file alone", FOLIO_ACT_SPLIT, 0, NOTHING, EACH(UNKNOWN), NOTHING, 0, 0,
+      FOLIO_OUTCOME_GONE, FOLIO_FILE_HOLDS },
+    { "in the file alone, and refused", FOLIO_ACT_SPLIT, 0, NOTHING, EACH(UNKNOWN), NOTHING, 0,
+      FOLIO_LEFT_BUSY, FOLIO_OUTCOME_LEFT, FOLIO_FILE_HOLDS },
     { "came meanwhile", FOLIO_ACT_SPLIT, 0, NOTHING, EACH(UNKNOWN), BY_PMD(HERE), 0, 0,
       FOLIO_OUTCOME_ABSENT },
 };
@@ -174,6 +183,12 @@ static const Row collapses[] = {
       FOLIO_LEFT_REFUSED, FOLIO_OUTCOME_ABSENT },
     { "split earlier, unmapped, left", FOLIO_ACT_COLLAPSE, 9, NOTHING, EACH(UNKNOWN), NOTHING, 1, 0,
       FOLIO_OUTCOME_LEFT },
+    { "split earlier, given back since", FOLIO_ACT_COLLAPSE, 9, NOTHING, EACH(UNKNOWN), NOTHING, 1,
+      FOLIO_LEFT_REFUSED, FOLIO_OUTCOME_ABSENT, FOLIO_FILE_EMPTY },
+    { "no VMA any more", FOLIO_ACT_COLLAPSE, 9, NOTHING, EACH(UNKNOWN), NOTHING, 0,
+      FOLIO_LEFT_NO_MEMORY, FOLIO_OUTCOME_ABSENT, FOLIO_FILE_EMPTY },
+    { "in the file alone, refused", FOLIO_ACT_COLLAPSE, 9, NOTHING, EACH(UNKNOWN), NOTHING, 0,
+      FOLIO_LEFT_REFUSED, FOLIO_OUTCOME_LEFT, FOLIO_FILE_HOLDS },
     { "unmapped, no huge page free", FOLIO_ACT_COLLAPSE, 9, NOTHING, EACH(UNKNOWN), NOTHING, 0,
       FOLIO_LEFT_NO_MEMORY, FOLIO_OUTCOME_LEFT },
     { "unmapped and busy", FOLIO_ACT_COLLAPSE, 9, NOTHING, EACH(UNKNOWN), NOTHING, 0,
@@ -200,7 +215,8 @@ check_rows(const Row *rows, guint n_rows)
         FolioBlockFolios before, now;
         gint8 there_now[FOLIO_BLOCK_PAGES];
         const FolioEvidence evidence = {
-            row->kind, row->order, &before, there_now, &now, row->split_before, row->said,
+            row->kind, row->order,        &before,   there_now,
+            &now,      row->split_before, row->said, row->in_file,
         };
         FolioOutcome outcome;
 
@@ -322,7 +338,7 @@ test_report(void **state)
     assert_string_equal(split_text, "split 37, were split before 2, left 1 (busy 1)");
     assert_string_equal(collapse_text, "collapsed 1, were huge before 2, done in part 3, left 4 "
                                        "(busy 2, no-memory 3, refused 1), not in memory 5, gone "
-                                       "meanwhile 6");
+                                       "or not known 6");
     assert_true(g_str_has_prefix(restore_text, "restored 1, were huge before 2, "));
 }
 

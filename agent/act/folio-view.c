@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Looking at folios, with as few reads as will do. */
-#include "act/folio-look.h"
+#include "act/folio-view.h"
 
 #include "base/error.h"
 #include "base/file-io.h"
@@ -14,30 +14,30 @@
     (G_GUINT64_CONSTANT(1) << KPF_COMPOUND_HEAD | G_GUINT64_CONSTANT(1) << KPF_COMPOUND_TAIL)
 
 gboolean
-folio_look_open(FolioLook *look, const FolioProcess *process, const char *proc_root, GError **error)
+folio_view_open(FolioView *view, const FolioProcess *process, const char *proc_root, GError **error)
 {
     g_autofree char *path = g_build_filename(proc_root, "kpageflags", NULL);
 
-    look->pagemap_fd = -1;
-    look->kpageflags_fd = folio_file_open(AT_FDCWD, path, O_RDONLY, error);
-    if (look->kpageflags_fd < 0)
+    view->pagemap_fd = -1;
+    view->kpageflags_fd = folio_file_open(AT_FDCWD, path, O_RDONLY, error);
+    if (view->kpageflags_fd < 0)
         return FALSE;
-    look->pagemap_fd =
+    view->pagemap_fd =
         folio_file_open(folio_process_get_proc_fd(process), "pagemap", O_RDONLY, error);
-    if (look->pagemap_fd < 0)
+    if (view->pagemap_fd < 0)
         return FALSE;
-    look->can_scan = folio_pagemap_can_scan(look->pagemap_fd);
+    view->can_scan = folio_pagemap_can_scan(view->pagemap_fd);
     return TRUE;
 }
 
 void
-folio_look_close(FolioLook *look)
+folio_view_close(FolioView *view)
 {
-    if (look->pagemap_fd >= 0)
-        close(look->pagemap_fd);
-    if (look->kpageflags_fd >= 0)
-        close(look->kpageflags_fd);
-    look->pagemap_fd = look->kpageflags_fd = -1;
+    if (view->pagemap_fd >= 0)
+        close(view->pagemap_fd);
+    if (view->kpageflags_fd >= 0)
+        close(view->kpageflags_fd);
+    view->pagemap_fd = view->kpageflags_fd = -1;
 }
 
 /* The 512 aligned frames that were looked at last: neighbours are often of one folio. */
@@ -47,14 +47,14 @@ typedef struct {
 } Around;
 
 static gboolean
-look_around(const FolioLook *look, Around *around, guint64 frame, GError **error)
+look_around(const FolioView *view, Around *around, guint64 frame, GError **error)
 {
     guint64 flags[FOLIO_BLOCK_PAGES];
     const guint64 first = frame - frame % FOLIO_BLOCK_PAGES;
 
     if (around->first == first && first != FOLIO_NO_FRAME)
         return TRUE;
-    if (!folio_frame_flags_read(look->kpageflags_fd, first, FOLIO_BLOCK_PAGES, flags, error))
+    if (!folio_frame_flags_read(view->kpageflags_fd, first, FOLIO_BLOCK_PAGES, flags, error))
         return FALSE;
     folio_orders_of_flags(flags, around->orders);
     around->first = first;
@@ -75,14 +75,14 @@ row_at(const guint64 *frames, guint i)
 
 /* Orders of n frames in a row, by their own flags where these are of single pages. */
 static gboolean
-look_at_row(const FolioLook *look, Around *around, guint64 frame, guint n, gint8 *orders,
+look_at_row(const FolioView *view, Around *around, guint64 frame, guint n, gint8 *orders,
             GError **error)
 {
     guint64 flags[FOLIO_BLOCK_PAGES];
     gboolean compound = n == FOLIO_BLOCK_PAGES;
 
     if (!compound) {
-        if (!folio_frame_flags_read(look->kpageflags_fd, frame, n, flags, error))
+        if (!folio_frame_flags_read(view->kpageflags_fd, frame, n, flags, error))
             return FALSE;
         for (guint i = 0; i < n; i++) {
             orders[i] = folio_frame_may_be_shmem(flags[i]) ? 0 : FOLIO_ORDER_GONE;
@@ -91,14 +91,14 @@ look_at_row(const FolioLook *look, Around *around, guint64 frame, guint n, gint8
     }
     if (!compound)
         return TRUE;
-    if (!look_around(look, around, frame, error))
+    if (!look_around(view, around, frame, error))
         return FALSE;
     memcpy(orders, &around->orders[frame % FOLIO_BLOCK_PAGES], n);
     return TRUE;
 }
 
 gboolean
-folio_look_at_frames(const FolioLook *look, const guint64 frames[FOLIO_BLOCK_PAGES],
+folio_view_at_frames(const FolioView *view, const guint64 frames[FOLIO_BLOCK_PAGES],
                      gint8 orders[FOLIO_BLOCK_PAGES], GError **error)
 {
     Around around = { .first = FOLIO_NO_FRAME };
@@ -109,7 +109,7 @@ folio_look_at_frames(const FolioLook *look, const guint64 frames[FOLIO_BLOCK_PAG
         if (frames[i] == FOLIO_NO_FRAME)
             continue;
         n = row_at(frames, i);
-        if (!look_at_row(look, &around, frames[i], n, &orders[i], error))
+        if (!look_at_row(view, &around, frames[i], n, &orders[i], error))
             return FALSE;
     }
     return TRUE;
@@ -117,7 +117,7 @@ folio_look_at_frames(const FolioLook *look, const guint64 frames[FOLIO_BLOCK_PAG
 
 /* Where a walk over ranges is. */
 typedef struct {
-    const FolioLook *look;
+    const FolioView *view;
     guint64 start;            /* of the range */
     FolioBlockFolios *folios; /* of its first block */
     GError *error;
@@ -135,9 +135,9 @@ take_frames(const FolioBlockFrames *block, gpointer user_data)
         else
             folios->frames[i] = block->n_present > 0 ? block->frames[i] : FOLIO_NO_FRAME;
     }
-    folios->pmd_mapped = block->in_one && !walk->look->can_scan;
+    folios->pmd_mapped = block->in_one && !walk->view->can_scan;
     if (walk->error == NULL)
-        folio_look_at_frames(walk->look, folios->frames, folios->orders, &walk->error);
+        folio_view_at_frames(walk->view, folios->frames, folios->orders, &walk->error);
 }
 
 /* A stretch that PMDs map. */
@@ -154,21 +154,21 @@ take_huge(guint64 start, guint64 end, guint64 categories, gpointer user_data, GE
 }
 
 gboolean
-folio_look_at_ranges(const FolioLook *look, const FolioBlockRange *ranges, guint n_ranges,
+folio_view_at_ranges(const FolioView *view, const FolioBlockRange *ranges, guint n_ranges,
                      FolioBlockFolios *folios, GError **error)
 {
     for (guint i = 0; i < n_ranges; i++) {
         const guint64 end = ranges[i].start + ranges[i].bytes;
-        Walk walk = { look, ranges[i].start, folios, NULL };
+        Walk walk = { view, ranges[i].start, folios, NULL };
 
-        if (!folio_block_frames_read(look->pagemap_fd, walk.start, end, take_frames, &walk, error))
+        if (!folio_block_frames_read(view->pagemap_fd, walk.start, end, take_frames, &walk, error))
             return FALSE;
         if (walk.error != NULL) {
             g_propagate_error(error, walk.error);
             return FALSE;
         }
-        if (look->can_scan &&
-            !folio_pagemap_walk(look->pagemap_fd, walk.start, end, take_huge, &walk, error))
+        if (view->can_scan &&
+            !folio_pagemap_walk(view->pagemap_fd, walk.start, end, take_huge, &walk, error))
             return FALSE;
         folios += ranges[i].bytes / FOLIO_BLOCK_BYTES;
     }

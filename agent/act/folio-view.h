@@ -9,22 +9,22 @@ typedef struct {
     int pagemap_fd;
     int kpageflags_fd;
     gboolean can_scan; /* PAGEMAP_SCAN is there, see below */
-} FolioLook;
+} FolioView;
 
-/* proc_root has kpageflags. Free with folio_look_close, also when it failed. NOT_FOUND when the
+/* proc_root has kpageflags. Free with folio_view_close, also when it failed. NOT_FOUND when the
  * process has ended; NOT_PERMITTED when the flags of frames may not be read. */
-gboolean folio_look_open(FolioLook *look, const FolioProcess *process, const char *proc_root,
+gboolean folio_view_open(FolioView *view, const FolioProcess *process, const char *proc_root,
                          GError **error);
-void folio_look_close(FolioLook *look);
+void folio_view_close(FolioView *view);
 
 /* The blocks of the ranges (ascending, of whole blocks at multiples of 2 MiB), in that order, into
  * folios, which has room for all of them. Without PAGEMAP_SCAN (before Linux 6.7) what a PMD maps
  * cannot be told from a huge folio that is mapped page by page, and counts as PMD-mapped. Errors as
  * of folio_block_frames_read. 20 us a block that a PMD maps; up to 5 ms one in small pages that are
  * spread over the host. */
-gboolean folio_look_at_ranges(const FolioLook *look, const FolioBlockRange *ranges, guint n_ranges,
+gboolean folio_view_at_ranges(const FolioView *view, const FolioBlockRange *ranges, guint n_ranges,
                               FolioBlockFolios *folios, GError **error);
 
 /* The orders there are now at those frames. */
-gboolean folio_look_at_frames(const FolioLook *look, const guint64 frames[FOLIO_BLOCK_PAGES],
+gboolean folio_view_at_frames(const FolioView *view, const guint64 frames[FOLIO_BLOCK_PAGES],
                               gint8 orders[FOLIO_BLOCK_PAGES], GError **error);
