@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define VALUE_MAX_BYTES  (64 * 1024)
@@ -31,12 +32,19 @@ system_getlk(int fd, struct flock *lock)
     return fcntl(fd, F_GETLK, lock);
 }
 
+static ssize_t
+system_madvise(int pidfd, const struct iovec *range, int advice)
+{
+    return syscall(SYS_process_madvise, pidfd, range, 1, advice, 0);
+}
+
 static const FolioFileCalls system_calls = {
     .openat = system_openat,
     .read = read,
     .ioctl = system_ioctl,
     .getlk = system_getlk,
     .write = write,
+    .madvise = system_madvise,
 };
 
 static FolioFileCalls calls = {
@@ -45,6 +53,7 @@ static FolioFileCalls calls = {
     .ioctl = system_ioctl,
     .getlk = system_getlk,
     .write = write,
+    .madvise = system_madvise,
 };
 
 void
@@ -63,6 +72,8 @@ folio_file_set_calls(const FolioFileCalls *new_calls)
         calls.getlk = new_calls->getlk;
     if (new_calls->write != NULL)
         calls.write = new_calls->write;
+    if (new_calls->madvise != NULL)
+        calls.madvise = new_calls->madvise;
 }
 
 int
@@ -199,4 +210,16 @@ folio_file_write(int dir_fd, const char *path, const char *text, GError **error)
     else if ((gsize) done < size)
         g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_FAILED, "%s: only a part was taken", path);
     return done == (ssize_t) size;
+}
+
+gboolean
+folio_process_madvise(int pidfd, guint64 start, guint64 bytes, int advice)
+{
+    const struct iovec range = { .iov_base = (void *) (gsize) start, .iov_len = bytes };
+    ssize_t done;
+
+    do {
+        done = calls.madvise(pidfd, &range, advice);
+    } while (done < 0 && errno == EINTR);
+    return done >= 0;
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 /* The system calls below the seam. Each sets errno and returns as its namesake does. */
 typedef struct {
@@ -14,6 +15,7 @@ typedef struct {
     int (*ioctl)(int fd, unsigned long request, void *argument);
     int (*getlk)(int fd, struct flock *lock); /* fcntl with F_GETLK */
     ssize_t (*write)(int fd, const void *buffer, size_t size);
+    ssize_t (*madvise)(int pidfd, const struct iovec *range, int advice); /* process_madvise */
 } FolioFileCalls;
 
 /* Replaces the calls, those that are not NULL; NULL puts all of the system's own back. For tests
@@ -52,3 +54,7 @@ char *folio_file_read_value(const char *root, const char *path);
  * such a file takes a value whole or refuses it. A short write is FAILED. Errors name the path;
  * their code is that of the errno. */
 gboolean folio_file_write(int dir_fd, const char *path, const char *text, GError **error);
+
+/* process_madvise of one range of the process of a pidfd, through the seam. The kernel looks at the
+ * process and at what the caller may even when bytes is 0. TRUE, or FALSE with errno set. */
+gboolean folio_process_madvise(int pidfd, guint64 start, guint64 bytes, int advice);
