@@ -31,12 +31,26 @@ system_getlk(int fd, struct flock *lock)
     return fcntl(fd, F_GETLK, lock);
 }
 
+static int
+system_createat(int dir_fd, const char *path, int flags, mode_t mode)
+{
+    return openat(dir_fd, path, flags, mode);
+}
+
+static int
+system_renameat(int dir_fd, const char *from, const char *to)
+{
+    return renameat(dir_fd, from, dir_fd, to);
+}
+
 static const FolioFileCalls system_calls = {
     .openat = system_openat,
     .read = read,
     .ioctl = system_ioctl,
     .getlk = system_getlk,
     .write = write,
+    .createat = system_createat,
+    .renameat = system_renameat,
 };
 
 static FolioFileCalls calls = {
@@ -45,6 +59,8 @@ static FolioFileCalls calls = {
     .ioctl = system_ioctl,
     .getlk = system_getlk,
     .write = write,
+    .createat = system_createat,
+    .renameat = system_renameat,
 };
 
 void
@@ -63,6 +79,10 @@ folio_file_set_calls(const FolioFileCalls *new_calls)
         calls.getlk = new_calls->getlk;
     if (new_calls->write != NULL)
         calls.write = new_calls->write;
+    if (new_calls->createat != NULL)
+        calls.createat = new_calls->createat;
+    if (new_calls->renameat != NULL)
+        calls.renameat = new_calls->renameat;
 }
 
 int
@@ -199,4 +219,59 @@ folio_file_write(int dir_fd, const char *path, const char *text, GError **error)
     else if ((gsize) done < size)
         g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_FAILED, "%s: only a part was taken", path);
     return done == (ssize_t) size;
+}
+
+/* A new file, and never through a link that somebody put there. Returns a descriptor or -1. */
+static int
+create_anew(int dir_fd, const char *name, GError **error)
+{
+    int fd;
+
+    unlinkat(dir_fd, name, 0); /* left over by one who was killed; what stays is found below */
+    do {
+        fd = calls.createat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                            0600);
+    } while (fd < 0 && errno == EINTR);
+    if (fd < 0)
+        folio_set_error_errno(error, errno, "%s", name);
+    return fd;
+}
+
+static gboolean
+write_all(int fd, const char *name, const char *bytes, gsize size, GError **error)
+{
+    gsize done = 0;
+
+    while (done < size) {
+        const ssize_t n = calls.write(fd, bytes + done, size - done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            folio_set_error_errno(error, n < 0 ? errno : EIO, "%s", name);
+            return FALSE;
+        }
+        done += (gsize) n;
+    }
+    return TRUE;
+}
+
+gboolean
+folio_file_replace(int dir_fd, const char *name, const char *bytes, gsize size, GError **error)
+{
+    g_autofree char *temporary = g_strconcat(name, ".new", NULL);
+    int fd = create_anew(dir_fd, temporary, error);
+    gboolean written;
+
+    if (fd < 0)
+        return FALSE;
+    written = write_all(fd, temporary, bytes, size, error);
+    close(fd);
+    if (written && calls.renameat(dir_fd, temporary, name) != 0) {
+        folio_set_error_errno(error, errno, "%s", name);
+        written = FALSE;
+    }
+    if (!written)
+        unlinkat(dir_fd, temporary, 0);
+    return written;
 }

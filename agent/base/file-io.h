@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* All reading and writing of files that the agent does not own (proc, sysfs, libvirt's run
- * directory), and the one seam below which tests inject faults. */
+ * directory), replacing those that it does, and the one seam below which tests inject faults. */
 #pragma once
 
 #include <fcntl.h>
@@ -14,6 +14,8 @@ typedef struct {
     int (*ioctl)(int fd, unsigned long request, void *argument);
     int (*getlk)(int fd, struct flock *lock); /* fcntl with F_GETLK */
     ssize_t (*write)(int fd, const void *buffer, size_t size);
+    int (*createat)(int dir_fd, const char *path, int flags, mode_t mode); /* openat with a mode */
+    int (*renameat)(int dir_fd, const char *from, const char *to); /* both in that directory */
 } FolioFileCalls;
 
 /* Replaces the calls, those that are not NULL; NULL puts all of the system's own back. For tests
@@ -52,3 +54,11 @@ char *folio_file_read_value(const char *root, const char *path);
  * such a file takes a value whole or refuses it. A short write is FAILED. Errors name the path;
  * their code is that of the errno. */
 gboolean folio_file_write(int dir_fd, const char *path, const char *text, GError **error);
+
+/* Makes name in the directory dir_fd, or replaces it, with these bytes and mode 0600: whoever opens
+ * it finds all of the old file or all of the new one, whenever we are killed. It is written as
+ * "NAME.new" first; both are names without a slash. Nothing is waited for: after a power failure
+ * either may be found, or none, so this is for files in memory. FALSE: the old file is as it was;
+ * errors name the file. */
+gboolean folio_file_replace(int dir_fd, const char *name, const char *bytes, gsize size,
+                            GError **error);
