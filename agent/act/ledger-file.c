@@ -2,15 +2,12 @@
 /* Printing and parsing the ledger's files. */
 #include "act/ledger-file.h"
 
-#include "base/error.h"
+#include "act/ledger-lines.h"
 
 #include <string.h>
 
-#define MAGIC         "foliod-ledger 1"
-#define SEAL          "sha256 "
-#define DIGEST_LENGTH 64
-#define SEAL_LENGTH   (strlen(SEAL) + DIGEST_LENGTH + 1)
-#define N_ORDERS      (FOLIO_ORDER_HUGE + 1)
+#define MAGIC    "foliod-ledger 1"
+#define N_ORDERS (FOLIO_ORDER_HUGE + 1)
 
 void
 folio_ledger_knob_free(FolioLedgerKnob *knob)
@@ -22,15 +19,6 @@ folio_ledger_knob_free(FolioLedgerKnob *knob)
 }
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioLedgerKnob, folio_ledger_knob_free)
-
-void
-folio_ledger_file_seal(GString *text)
-{
-    g_autofree char *digest =
-        g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *) text->str, text->len);
-
-    g_string_append_printf(text, SEAL "%s\n", digest);
-}
 
 static void
 append_string(GString *text, const char *string)
@@ -142,7 +130,7 @@ folio_ledger_file_print_guest(const FolioLedgerRecord *record)
         append_ram(text, record->rams->pdata[i]);
     for (guint i = 0; i < record->actions->len; i++)
         append_action(text, &g_array_index(record->actions, FolioLedgerAction, i));
-    folio_ledger_file_seal(text);
+    folio_lines_seal(text);
     return text;
 }
 
@@ -161,132 +149,8 @@ folio_ledger_file_print_host(const char *boot, GPtrArray *knobs)
         append_string(text, knob->ours);
         g_string_append_c(text, '\n');
     }
-    folio_ledger_file_seal(text);
+    folio_lines_seal(text);
     return text;
-}
-
-/* The text, line by line, each cut into fields from its beginning. */
-typedef struct {
-    char *text; /* without the checksum; taken lines end in NUL */
-    char *next; /* line */
-    char *at;   /* in the line that was taken last */
-    guint line;
-} Lines;
-
-static void
-lines_clear(Lines *lines)
-{
-    g_free(lines->text);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Lines, lines_clear)
-
-static gboolean
-wrong(const Lines *lines, GError **error, const char *what)
-{
-    g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID, "line %u: %s", lines->line, what);
-    return FALSE;
-}
-
-static gboolean
-lines_open(Lines *lines, const char *text, gsize length, GError **error)
-{
-    const gsize body = length - MIN(length, SEAL_LENGTH);
-    g_autofree char *digest = NULL;
-    g_autofree char *seal = NULL;
-
-    if (length > FOLIO_LEDGER_MAX_BYTES || memchr(text, '\0', length) != NULL) {
-        g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID, "too long, or not a text");
-        return FALSE;
-    }
-    digest = g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *) text, body);
-    seal = g_strdup_printf(SEAL "%s\n", digest);
-    if (length < SEAL_LENGTH || memcmp(text + body, seal, SEAL_LENGTH) != 0) {
-        g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID,
-                    "the checksum at its end is missing or does not fit");
-        return FALSE;
-    }
-    if (body > 0 && text[body - 1] != '\n') {
-        g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID, "the last line does not end");
-        return FALSE;
-    }
-    lines->text = lines->next = lines->at = g_strndup(text, body);
-    return TRUE;
-}
-
-/* Takes the next line if it begins with that word. */
-static gboolean
-lines_take(Lines *lines, const char *word)
-{
-    const gsize length = strlen(word);
-
-    if (strncmp(lines->next, word, length) != 0 || lines->next[length] != ' ')
-        return FALSE;
-    lines->at = lines->next + length + 1;
-    lines->next = strchr(lines->at, '\n');
-    *lines->next++ = '\0';
-    lines->line++;
-    return TRUE;
-}
-
-/* A decimal number up to max, and the space behind it. */
-static gboolean
-take_number(Lines *lines, guint64 max, guint64 *number)
-{
-    guint64 value = 0;
-    const char *start = lines->at;
-
-    for (; g_ascii_isdigit(*lines->at); lines->at++) {
-        const guint64 digit = (guint64) (*lines->at - '0');
-
-        if (digit > max || value > (max - digit) / 10)
-            return FALSE;
-        value = value * 10 + digit;
-    }
-    if (lines->at == start || (*lines->at != ' ' && *lines->at != '\0'))
-        return FALSE;
-    lines->at += *lines->at == ' ';
-    *number = value;
-    return TRUE;
-}
-
-static gboolean
-take_numbers(Lines *lines, guint64 max, guint64 *numbers, guint n)
-{
-    for (guint i = 0; i < n; i++) {
-        if (!take_number(lines, max, &numbers[i]))
-            return FALSE;
-    }
-    return TRUE;
-}
-
-/* The next field as it stands there; cut off in place. */
-static char *
-take_field(Lines *lines)
-{
-    char *field = lines->at;
-
-    lines->at += strcspn(lines->at, " ");
-    if (*lines->at == ' ')
-        *lines->at++ = '\0';
-    return field;
-}
-
-/* NULL when it is not escaped as we do it, or too long. */
-static char *
-take_string(Lines *lines)
-{
-    g_autofree char *string = g_uri_unescape_string(take_field(lines), NULL);
-
-    if (string == NULL || strlen(string) > FOLIO_LEDGER_MAX_STRING)
-        return NULL;
-    return g_steal_pointer(&string);
-}
-
-static gboolean
-at_end(const Lines *lines)
-{
-    return *lines->at == '\0';
 }
 
 static gboolean
@@ -299,20 +163,20 @@ is_uuid(const char *text)
 
 /* The boot's line; NULL when it is not there. */
 static char *
-take_boot(Lines *lines)
+take_boot(FolioLines *lines)
 {
     char *boot;
 
-    if (!lines_take(lines, "boot"))
+    if (!folio_lines_take(lines, "boot"))
         return NULL;
-    boot = take_field(lines);
-    return is_uuid(boot) && at_end(lines) ? g_strdup(boot) : NULL;
+    boot = folio_lines_field(lines);
+    return is_uuid(boot) && folio_lines_at_end(lines) ? g_strdup(boot) : NULL;
 }
 
 static gboolean
-parse_run(Lines *lines, FolioLedgerRam *ram, guint8 state)
+parse_run(FolioLines *lines, FolioLedgerRam *ram, guint8 state)
 {
-    char *field = take_field(lines);
+    char *field = folio_lines_field(lines);
     char *plus = strchr(field, '+');
     guint64 first = 0, count = 1;
 
@@ -334,37 +198,38 @@ parse_run(Lines *lines, FolioLedgerRam *ram, guint8 state)
 
 /* "split" is of orders below 9. */
 static gboolean
-parse_runs(Lines *lines, FolioLedgerRam *ram, guint8 flag, GError **error)
+parse_runs(FolioLines *lines, FolioLedgerRam *ram, guint8 flag, GError **error)
 {
     const guint max = flag == FOLIO_LEDGER_SPLIT ? FOLIO_ORDER_HUGE - 1 : FOLIO_ORDER_HUGE;
     guint64 order;
 
-    if (!take_number(lines, max, &order))
-        return wrong(lines, error, "no order");
+    if (!folio_lines_number(lines, max, &order))
+        return folio_lines_wrong(lines, error, "no order");
     do {
         if (!parse_run(lines, ram, (guint8) (flag | order)))
-            return wrong(lines, error, "not blocks of their RAM, or twice the same");
-    } while (!at_end(lines));
+            return folio_lines_wrong(lines, error, "not blocks of their RAM, or twice the same");
+    } while (!folio_lines_at_end(lines));
     return TRUE;
 }
 
 static gboolean
-parse_ram(Lines *lines, FolioLedgerRecord *record, GError **error)
+parse_ram(FolioLines *lines, FolioLedgerRecord *record, GError **error)
 {
     guint64 numbers[2];
-    g_autofree char *id = take_numbers(lines, G_MAXUINT64, numbers, 2) ? take_string(lines) : NULL;
+    g_autofree char *id =
+        folio_lines_numbers(lines, G_MAXUINT64, numbers, 2) ? folio_lines_string(lines) : NULL;
     FolioLedgerRam *ram;
 
-    if (id == NULL || *id == '\0' || !at_end(lines))
-        return wrong(lines, error, "not a RAM block");
+    if (id == NULL || *id == '\0' || !folio_lines_at_end(lines))
+        return folio_lines_wrong(lines, error, "not a RAM block");
     ram = folio_ledger_record_add_ram(record, id, numbers[0], numbers[1]);
     if (ram == NULL)
-        return wrong(lines, error, "too many RAM blocks, or too large");
+        return folio_lines_wrong(lines, error, "too many RAM blocks, or too large");
     for (;;) {
-        if (lines_take(lines, "split")) {
+        if (folio_lines_take(lines, "split")) {
             if (!parse_runs(lines, ram, FOLIO_LEDGER_SPLIT, error))
                 return FALSE;
-        } else if (lines_take(lines, "perhaps")) {
+        } else if (folio_lines_take(lines, "perhaps")) {
             if (!parse_runs(lines, ram, FOLIO_LEDGER_PERHAPS, error))
                 return FALSE;
         } else {
@@ -385,21 +250,21 @@ kind_from_token(const char *token, FolioActKind *kind)
 }
 
 static gboolean
-parse_action(Lines *lines, FolioLedgerRecord *record, GError **error)
+parse_action(FolioLines *lines, FolioLedgerRecord *record, GError **error)
 {
     FolioLedgerAction action = { 0 };
     guint64 order, numbers[4];
 
     if (record->actions->len >= FOLIO_LEDGER_ACTIONS)
-        return wrong(lines, error, "too many actions");
-    if (!kind_from_token(take_field(lines), &action.kind) ||
-        !take_number(lines, FOLIO_ORDER_HUGE, &order) ||
-        !take_numbers(lines, G_MAXINT64, numbers, G_N_ELEMENTS(numbers)))
-        return wrong(lines, error, "not an action");
-    action.by = take_string(lines);
-    if (action.by == NULL || !at_end(lines)) {
+        return folio_lines_wrong(lines, error, "too many actions");
+    if (!kind_from_token(folio_lines_field(lines), &action.kind) ||
+        !folio_lines_number(lines, FOLIO_ORDER_HUGE, &order) ||
+        !folio_lines_numbers(lines, G_MAXINT64, numbers, G_N_ELEMENTS(numbers)))
+        return folio_lines_wrong(lines, error, "not an action");
+    action.by = folio_lines_string(lines);
+    if (action.by == NULL || !folio_lines_at_end(lines)) {
         g_free(action.by);
-        return wrong(lines, error, "nobody wanted this action");
+        return folio_lines_wrong(lines, error, "nobody wanted this action");
     }
     action.order = (guint) order;
     action.first = (gint64) numbers[0];
@@ -411,43 +276,44 @@ parse_action(Lines *lines, FolioLedgerRecord *record, GError **error)
 }
 
 static FolioLedgerRecord *
-parse_process(Lines *lines, GError **error)
+parse_process(FolioLines *lines, GError **error)
 {
-    const char *uuid = lines_take(lines, MAGIC " guest") ? take_field(lines) : NULL;
+    const char *uuid = folio_lines_take(lines, MAGIC " guest") ? folio_lines_field(lines) : NULL;
     g_autofree char *boot = NULL;
     guint64 pid, start_time;
 
-    if (uuid == NULL || !is_uuid(uuid) || !at_end(lines)) {
-        wrong(lines, error, "not a guest's ledger of this version");
+    if (uuid == NULL || !is_uuid(uuid) || !folio_lines_at_end(lines)) {
+        folio_lines_wrong(lines, error, "not a guest's ledger of this version");
         return NULL;
     }
     boot = take_boot(lines);
     if (boot == NULL) {
-        wrong(lines, error, "no boot");
+        folio_lines_wrong(lines, error, "no boot");
         return NULL;
     }
-    if (!lines_take(lines, "process") || !take_number(lines, G_MAXINT, &pid) ||
-        !take_number(lines, G_MAXUINT64, &start_time) || !at_end(lines)) {
-        wrong(lines, error, "no process");
+    if (!folio_lines_take(lines, "process") || !folio_lines_number(lines, G_MAXINT, &pid) ||
+        !folio_lines_number(lines, G_MAXUINT64, &start_time) || !folio_lines_at_end(lines)) {
+        folio_lines_wrong(lines, error, "no process");
         return NULL;
     }
     return folio_ledger_record_new(uuid, boot, (pid_t) pid, start_time);
 }
 
 static gboolean
-parse_numbers(Lines *lines, FolioLedgerRecord *record, GError **error)
+parse_numbers(FolioLines *lines, FolioLedgerRecord *record, GError **error)
 {
     FolioLedgerCounters *counters = &record->counters;
     guint64 thp[3], numbers[5];
 
-    if (!lines_take(lines, "thp") || !take_numbers(lines, 1, thp, 3) || !at_end(lines))
-        return wrong(lines, error, "no THP setting");
+    if (!folio_lines_take(lines, "thp") || !folio_lines_numbers(lines, 1, thp, 3) ||
+        !folio_lines_at_end(lines))
+        return folio_lines_wrong(lines, error, "no THP setting");
     record->thp.changed = thp[0] != 0;
     record->thp.khugepaged_before = thp[1] != 0;
     record->thp.enabled_before = thp[2] != 0;
-    if (!lines_take(lines, "counters") || !take_numbers(lines, G_MAXUINT64, numbers, 5) ||
-        !at_end(lines))
-        return wrong(lines, error, "no counters");
+    if (!folio_lines_take(lines, "counters") ||
+        !folio_lines_numbers(lines, G_MAXUINT64, numbers, 5) || !folio_lines_at_end(lines))
+        return folio_lines_wrong(lines, error, "no counters");
     counters->split = numbers[0];
     counters->collapsed = numbers[1];
     counters->left = numbers[2];
@@ -460,39 +326,39 @@ FolioLedgerRecord *
 folio_ledger_file_parse_guest(const char *text, gsize length, GError **error)
 {
     g_autoptr(FolioLedgerRecord) record = NULL;
-    g_auto(Lines) lines = { 0 };
+    g_auto(FolioLines) lines = { 0 };
 
-    if (!lines_open(&lines, text, length, error))
+    if (!folio_lines_open(&lines, text, length, error))
         return NULL;
     record = parse_process(&lines, error);
     if (record == NULL || !parse_numbers(&lines, record, error))
         return NULL;
-    while (lines_take(&lines, "ram")) {
+    while (folio_lines_take(&lines, "ram")) {
         if (!parse_ram(&lines, record, error))
             return NULL;
     }
-    while (lines_take(&lines, "action")) {
+    while (folio_lines_take(&lines, "action")) {
         if (!parse_action(&lines, record, error))
             return NULL;
     }
     if (*lines.next == '\0')
         return g_steal_pointer(&record);
     lines.line++;
-    wrong(&lines, error, "not known here");
+    folio_lines_wrong(&lines, error, "not known here");
     return NULL;
 }
 
 static gboolean
-parse_knob(Lines *lines, GPtrArray *knobs, GError **error)
+parse_knob(FolioLines *lines, GPtrArray *knobs, GError **error)
 {
     g_autoptr(FolioLedgerKnob) knob = g_new0(FolioLedgerKnob, 1);
 
-    knob->path = take_string(lines);
-    knob->original = take_string(lines);
-    knob->ours = take_string(lines);
+    knob->path = folio_lines_string(lines);
+    knob->original = folio_lines_string(lines);
+    knob->ours = folio_lines_string(lines);
     if (knob->path == NULL || *knob->path != '/' || knob->original == NULL || knob->ours == NULL ||
-        !at_end(lines) || knobs->len >= FOLIO_LEDGER_MAX_KNOBS)
-        return wrong(lines, error, "not a knob, or too many");
+        !folio_lines_at_end(lines) || knobs->len >= FOLIO_LEDGER_MAX_KNOBS)
+        return folio_lines_wrong(lines, error, "not a knob, or too many");
     g_ptr_array_add(knobs, g_steal_pointer(&knob));
     return TRUE;
 }
@@ -503,26 +369,26 @@ folio_ledger_file_parse_host(const char *text, gsize length, char **boot, GError
     g_autoptr(GPtrArray) knobs =
         g_ptr_array_new_with_free_func((GDestroyNotify) folio_ledger_knob_free);
     g_autofree char *found = NULL;
-    g_auto(Lines) lines = { 0 };
+    g_auto(FolioLines) lines = { 0 };
 
-    if (!lines_open(&lines, text, length, error))
+    if (!folio_lines_open(&lines, text, length, error))
         return NULL;
-    if (!lines_take(&lines, MAGIC) || !g_str_equal(lines.at, "host")) {
-        wrong(&lines, error, "not a host's ledger of this version");
+    if (!folio_lines_take(&lines, MAGIC) || !g_str_equal(lines.at, "host")) {
+        folio_lines_wrong(&lines, error, "not a host's ledger of this version");
         return NULL;
     }
     found = take_boot(&lines);
     if (found == NULL) {
-        wrong(&lines, error, "no boot");
+        folio_lines_wrong(&lines, error, "no boot");
         return NULL;
     }
-    while (lines_take(&lines, "knob")) {
+    while (folio_lines_take(&lines, "knob")) {
         if (!parse_knob(&lines, knobs, error))
             return NULL;
     }
     if (*lines.next != '\0') {
         lines.line++;
-        wrong(&lines, error, "not known here");
+        folio_lines_wrong(&lines, error, "not known here");
         return NULL;
     }
     *boot = g_steal_pointer(&found);

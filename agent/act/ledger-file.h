@@ -49,6 +49,3 @@ FolioLedgerRecord *folio_ledger_file_parse_guest(const char *text, gsize length,
 /* FolioLedgerKnob, freed with the array; *boot is to be freed. */
 GPtrArray *folio_ledger_file_parse_host(const char *text, gsize length, char **boot,
                                         GError **error);
-
-/* Appends the checksum of the text. */
-void folio_ledger_file_seal(GString *text);

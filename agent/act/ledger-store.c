@@ -13,8 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
+
 struct _FolioLedgerStore {
     char *path;
+    char *boot; /* NULL: cannot be read */
 };
 
 FolioLedgerStore *
@@ -23,6 +26,7 @@ folio_ledger_store_new(const char *directory)
     FolioLedgerStore *store = g_atomic_rc_box_new0(FolioLedgerStore);
 
     store->path = g_build_filename(directory, "ledger", NULL);
+    store->boot = folio_file_read_value("/", BOOT_ID);
     return store;
 }
 
@@ -35,13 +39,30 @@ folio_ledger_store_ref(FolioLedgerStore *store)
 static void
 store_clear(gpointer data)
 {
-    g_free(((FolioLedgerStore *) data)->path);
+    FolioLedgerStore *store = data;
+
+    g_free(store->path);
+    g_free(store->boot);
 }
 
 void
 folio_ledger_store_unref(FolioLedgerStore *store)
 {
     g_atomic_rc_box_release_full(store, store_clear);
+}
+
+const char *
+folio_ledger_store_get_boot(FolioLedgerStore *store, GError **error)
+{
+    if (store->boot == NULL)
+        g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_FAILED, "%s: cannot be read", BOOT_ID);
+    return store->boot;
+}
+
+gboolean
+folio_ledger_store_is_of_this_boot(FolioLedgerStore *store, const char *boot)
+{
+    return store->boot == NULL || g_str_equal(store->boot, boot);
 }
 
 /* Whoever else may write into the directory or the file could say anything in our name. */

@@ -7,12 +7,20 @@
 
 typedef struct _FolioLedgerStore FolioLedgerStore;
 
-/* Of DIRECTORY/ledger; touches nothing yet. */
+/* Of DIRECTORY/ledger, which is not touched yet. */
 FolioLedgerStore *folio_ledger_store_new(const char *directory);
 FolioLedgerStore *folio_ledger_store_ref(FolioLedgerStore *store);
 void folio_ledger_store_unref(FolioLedgerStore *store);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioLedgerStore, folio_ledger_store_unref)
+
+/* The boot that is now, a UUID; NULL when it cannot be read, which is an error that names the file
+ * to whoever wants to write. */
+const char *folio_ledger_store_get_boot(FolioLedgerStore *store, GError **error);
+
+/* Is what was written at that boot of this one? So it is when it cannot be told: the directory is
+ * in memory. */
+gboolean folio_ledger_store_is_of_this_boot(FolioLedgerStore *store, const char *boot);
 
 /* The files that have names of guests, which are UUIDs in lower case, but no more than max of them.
  * What an interrupted write left is removed. Free with g_ptr_array_unref. */

@@ -3,16 +3,10 @@
 #include "act/ledger.h"
 
 #include "act/ledger-file.h"
+#include "act/ledger-host.h"
 #include "act/ledger-store.h"
 #include "base/error.h"
-#include "base/file-io.h"
 #include "base/log.h"
-
-#include <fcntl.h>
-#include <string.h>
-
-#define BOOT_ID "/proc/sys/kernel/random/boot_id"
-#define HOST    "host"
 
 /* No host has so many guests; each may have a file of FOLIO_LEDGER_MAX_BYTES. */
 #define MAX_GUESTS 1024u
@@ -23,10 +17,9 @@
 
 struct _FolioLedger {
     FolioLedgerStore *store;
-    char *boot; /* NULL: cannot be told */
+    FolioLedgerHost *host;
     GMutex lock;
     GHashTable *guests; /* uuid -> FolioLedgerGuest */
-    GPtrArray *knobs;   /* FolioLedgerKnob */
 };
 
 /* writer is held while a new record is made and written, lock only to look at the record or to put
@@ -165,12 +158,6 @@ load_record(FolioLedgerStore *store, const char *uuid, GError **error)
     return g_steal_pointer(&record);
 }
 
-static gboolean
-is_of_this_boot(const FolioLedger *ledger, const char *boot)
-{
-    return ledger->boot == NULL || g_str_equal(ledger->boot, boot);
-}
-
 static void
 load_guest(FolioLedger *ledger, const char *uuid)
 {
@@ -179,32 +166,11 @@ load_guest(FolioLedger *ledger, const char *uuid)
 
     if (record == NULL)
         folio_ledger_store_set_aside(ledger->store, uuid, error->message);
-    else if (!is_of_this_boot(ledger, record->boot))
+    else if (!folio_ledger_store_is_of_this_boot(ledger->store, record->boot))
         folio_ledger_store_remove(ledger->store, uuid);
     else
         g_hash_table_insert(ledger->guests, g_strdup(uuid),
                             guest_new(ledger->store, g_steal_pointer(&record)));
-}
-
-static void
-load_host(FolioLedger *ledger)
-{
-    g_autoptr(GError) error = NULL;
-    gsize length = 0;
-    g_autofree char *text =
-        folio_ledger_store_read(ledger->store, HOST, FOLIO_LEDGER_MAX_BYTES, &length, &error);
-    g_autofree char *boot = NULL;
-    g_autoptr(GPtrArray) knobs =
-        text != NULL ? folio_ledger_file_parse_host(text, length, &boot, &error) : NULL;
-
-    if (knobs != NULL && is_of_this_boot(ledger, boot)) {
-        g_ptr_array_unref(ledger->knobs);
-        ledger->knobs = g_steal_pointer(&knobs);
-    } else if (knobs != NULL) {
-        folio_ledger_store_remove(ledger->store, HOST);
-    } else if (!g_error_matches(error, FOLIO_ERROR, FOLIO_ERROR_NOT_FOUND)) {
-        folio_ledger_store_set_aside(ledger->store, HOST, error->message);
-    }
 }
 
 static void
@@ -219,7 +185,6 @@ load(FolioLedger *ledger)
                       "what was done before cannot be read: %s", error->message);
         return;
     }
-    load_host(ledger);
     for (guint i = 0; i < uuids->len; i++)
         load_guest(ledger, uuids->pdata[i]);
 }
@@ -230,10 +195,9 @@ folio_ledger_open(const char *directory)
     FolioLedger *ledger = g_new0(FolioLedger, 1);
 
     ledger->store = folio_ledger_store_new(directory);
-    ledger->boot = folio_file_read_value("/", BOOT_ID);
+    ledger->host = folio_ledger_host_load(ledger->store);
     ledger->guests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                            (GDestroyNotify) folio_ledger_guest_unref);
-    ledger->knobs = g_ptr_array_new_with_free_func((GDestroyNotify) folio_ledger_knob_free);
     g_mutex_init(&ledger->lock);
     load(ledger);
     return ledger;
@@ -243,123 +207,31 @@ void
 folio_ledger_free(FolioLedger *ledger)
 {
     g_hash_table_unref(ledger->guests);
-    g_ptr_array_unref(ledger->knobs);
+    folio_ledger_host_free(ledger->host);
     folio_ledger_store_unref(ledger->store);
-    g_free(ledger->boot);
     g_mutex_clear(&ledger->lock);
     g_free(ledger);
 }
 
 /* Knobs */
 
-static FolioLedgerKnob *
-knob_new(const char *path, const char *original, const char *ours)
-{
-    FolioLedgerKnob *knob = g_new0(FolioLedgerKnob, 1);
-
-    knob->path = g_strdup(path);
-    knob->original = g_strdup(original);
-    knob->ours = g_strdup(ours);
-    return knob;
-}
-
-/* All but that of path; under lock. */
-static GPtrArray *
-copy_knobs_without(const FolioLedger *ledger, const char *path)
-{
-    GPtrArray *copy = g_ptr_array_new_with_free_func((GDestroyNotify) folio_ledger_knob_free);
-
-    for (guint i = 0; i < ledger->knobs->len; i++) {
-        const FolioLedgerKnob *knob = ledger->knobs->pdata[i];
-
-        if (!g_str_equal(knob->path, path))
-            g_ptr_array_add(copy, knob_new(knob->path, knob->original, knob->ours));
-    }
-    return copy;
-}
-
-static const FolioLedgerKnob *
-find_knob(const FolioLedger *ledger, const char *path)
-{
-    for (guint i = 0; i < ledger->knobs->len; i++) {
-        const FolioLedgerKnob *knob = ledger->knobs->pdata[i];
-
-        if (g_str_equal(knob->path, path))
-            return knob;
-    }
-    return NULL;
-}
-
-/* Takes knobs. Only what is written counts; under lock. */
-static gboolean
-commit_knobs(FolioLedger *ledger, GPtrArray *knobs, GError **error)
-{
-    GString *text;
-    gboolean written = FALSE;
-
-    if (ledger->boot == NULL) {
-        g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_FAILED, "%s: cannot be read", BOOT_ID);
-        g_ptr_array_unref(knobs);
-        return FALSE;
-    }
-    text = folio_ledger_file_print_host(ledger->boot, knobs);
-    written = folio_ledger_store_write(ledger->store, HOST, text->str, text->len, error);
-    g_string_free(text, TRUE);
-    if (written) {
-        g_ptr_array_unref(ledger->knobs);
-        ledger->knobs = knobs;
-    } else {
-        g_ptr_array_unref(knobs);
-    }
-    return written;
-}
-
 gboolean
 folio_ledger_take_knob(FolioLedger *ledger, const char *path, const char *original,
                        const char *ours, GError **error)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&ledger->lock);
-    const FolioLedgerKnob *before = find_knob(ledger, path);
-    g_autoptr(GPtrArray) knobs = NULL;
-
-    if (*path != '/' || strlen(path) > FOLIO_LEDGER_MAX_STRING ||
-        strlen(original) > FOLIO_LEDGER_MAX_STRING || strlen(ours) > FOLIO_LEDGER_MAX_STRING) {
-        g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID, "ledger: %.64s: not a knob", path);
-        return FALSE;
-    }
-    if (before == NULL && ledger->knobs->len >= FOLIO_LEDGER_MAX_KNOBS) {
-        g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_BUSY, "ledger: %s: there are %u knobs already",
-                    path, ledger->knobs->len);
-        return FALSE;
-    }
-    knobs = copy_knobs_without(ledger, path);
-    g_ptr_array_add(knobs, knob_new(path, before != NULL ? before->original : original, ours));
-    return commit_knobs(ledger, g_steal_pointer(&knobs), error);
+    return folio_ledger_host_take(ledger->host, path, original, ours, error);
 }
 
 gboolean
 folio_ledger_get_knob(FolioLedger *ledger, const char *path, char **original, char **ours)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&ledger->lock);
-    const FolioLedgerKnob *knob = find_knob(ledger, path);
-
-    if (knob == NULL)
-        return FALSE;
-    if (original != NULL)
-        *original = g_strdup(knob->original);
-    if (ours != NULL)
-        *ours = g_strdup(knob->ours);
-    return TRUE;
+    return folio_ledger_host_get(ledger->host, path, original, ours);
 }
 
 gboolean
 folio_ledger_drop_knob(FolioLedger *ledger, const char *path, GError **error)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&ledger->lock);
-
-    if (find_knob(ledger, path) == NULL)
-        return TRUE;
-    return commit_knobs(ledger, copy_knobs_without(ledger, path), error);
+    return folio_ledger_host_drop(ledger->host, path, error);
 }
 
 /* Guests */
@@ -380,16 +252,18 @@ retire(FolioLedgerGuest *guest)
 static FolioLedgerGuest *
 add_guest(FolioLedger *ledger, const char *uuid, const FolioProcess *process)
 {
-    FolioLedgerGuest *guest = guest_new(
-        ledger->store, folio_ledger_record_new(uuid, ledger->boot, folio_process_get_pid(process),
-                                               folio_process_get_start_time(process)));
+    GError *no_boot = NULL;
+    const char *boot = folio_ledger_store_get_boot(ledger->store, &no_boot);
+    FolioLedgerGuest *guest =
+        guest_new(ledger->store, folio_ledger_record_new(uuid, boot, folio_process_get_pid(process),
+                                                         folio_process_get_start_time(process)));
 
+    guest->refusal = no_boot;
+    if (no_boot != NULL)
+        return guest;
     if (!g_uuid_string_is_valid(uuid))
         g_set_error(&guest->refusal, FOLIO_ERROR, FOLIO_ERROR_INVALID, "ledger: %.64s: not a UUID",
                     uuid);
-    else if (ledger->boot == NULL)
-        g_set_error(&guest->refusal, FOLIO_ERROR, FOLIO_ERROR_FAILED, "%s: cannot be read",
-                    BOOT_ID);
     else if (g_hash_table_size(ledger->guests) >= MAX_GUESTS)
         g_set_error(&guest->refusal, FOLIO_ERROR, FOLIO_ERROR_BUSY,
                     "ledger of %s: there are %u guests in it already", uuid, MAX_GUESTS);

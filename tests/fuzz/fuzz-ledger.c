@@ -3,6 +3,7 @@
  * whatever is accepted is within bounds and reads the same when it is printed; what is refused has
  * a reason. */
 #include "act/ledger-file.h"
+#include "act/ledger-lines.h"
 #include "base/error.h"
 #include "fuzz.h"
 
@@ -78,7 +79,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     check_guest((const char *) data, size);
     check_host((const char *) data, size);
-    folio_ledger_file_seal(sealed);
+    folio_lines_seal(sealed);
     check_guest(sealed->str, sealed->len);
     check_host(sealed->str, sealed->len);
     g_string_free(sealed, TRUE);

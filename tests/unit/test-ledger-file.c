@@ -2,6 +2,8 @@
 /* The text of the ledger's files, and what is refused. */
 #include "ledger-fixture.h"
 
+#include "act/ledger-lines.h"
+
 #define UUID "0f5e3a1c-7b2d-4c6e-9a8f-00112233aabb"
 #define BOOT "11111111-2222-4333-8444-555555555555"
 #define HEAD                                     \
@@ -14,7 +16,7 @@ parse(const char *body, GError **error)
     GString *text = g_string_new(body);
     FolioLedgerRecord *record;
 
-    folio_ledger_file_seal(text);
+    folio_lines_seal(text);
     record = folio_ledger_file_parse_guest(text->str, text->len, error);
     g_string_free(text, TRUE);
     return record;
@@ -240,7 +242,7 @@ parse_host(const char *body)
     g_autofree char *boot = NULL;
     GPtrArray *knobs;
 
-    folio_ledger_file_seal(text);
+    folio_lines_seal(text);
     knobs = folio_ledger_file_parse_host(text->str, text->len, &boot, NULL);
     if (knobs != NULL)
         assert_string_equal(boot, BOOT);

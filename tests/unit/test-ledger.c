@@ -2,6 +2,8 @@
 /* What the ledger keeps, over restarts and whatever fails. */
 #include "ledger-stage.h"
 
+#include "act/ledger-lines.h"
+
 #define OTHER_BOOT "11111111-2222-4333-8444-555555555555"
 #define KNOB       "/sys/kernel/mm/transparent_hugepage/khugepaged/split_backoff_millisecs"
 
@@ -175,7 +177,7 @@ test_other_boot(void **state)
 
     stage_act(stage, guest, FOLIO_ACT_SPLIT, 0, 4, FOLIO_OUTCOME_DONE);
     rewrite_boot(stage);
-    folio_ledger_file_seal(knobs);
+    folio_lines_seal(knobs);
     assert_true(g_file_set_contents(host, knobs->str, (gssize) knobs->len, NULL));
     g_string_free(knobs, TRUE);
     reopened = folio_ledger_open(stage->run);
@@ -446,6 +448,42 @@ test_directory_not_ours(void **state)
     assert_split(stage, guest, 0, 0);
 }
 
+static int
+no_boot_id(int dir_fd, const char *path, int flags)
+{
+    errno = EACCES;
+    return strstr(path, "boot_id") != NULL ? -1 : openat(dir_fd, path, flags);
+}
+
+/* Without knowing the boot nothing new is done; what was done before is known still. */
+static void
+test_no_boot_id(void **state)
+{
+    static const FolioFileCalls calls = { .getlk = fake_getlk, .openat = no_boot_id };
+    Stage *stage = *state;
+    g_autoptr(FolioLedger) first = folio_ledger_open(stage->run);
+    g_autoptr(FolioLedgerGuest) before = stage_guest(stage, first);
+    g_autoptr(FolioLedger) second = NULL;
+    g_autoptr(FolioLedgerGuest) known = NULL;
+    g_autoptr(FolioLedgerGuest) other = NULL;
+    g_autoptr(GError) error = NULL;
+
+    stage_act(stage, before, FOLIO_ACT_SPLIT, 0, 4, FOLIO_OUTCOME_DONE);
+    folio_file_set_calls(&calls);
+    second = folio_ledger_open(stage->run);
+    folio_file_set_calls(&fake_calls);
+    known = stage_guest(stage, second);
+    assert_split(stage, known, 0, 4);
+    stage_act(stage, known, FOLIO_ACT_RESTORE, 0, 4, FOLIO_OUTCOME_DONE);
+    assert_split(stage, known, 0, 0);
+    other = folio_ledger_get_guest(second, "0f5e3a1c-7b2d-4c6e-9a8f-00112233aabb", stage->process);
+    assert_false(stage_begin(stage, other, 0, 1, &error));
+    assert_non_null(strstr(error->message, "/proc/sys/kernel/random/boot_id"));
+    g_clear_error(&error);
+    assert_false(folio_ledger_take_knob(second, KNOB, "0", "1", &error));
+    assert_non_null(strstr(error->message, "/proc/sys/kernel/random/boot_id"));
+}
+
 /* More than a file may hold is refused before anything is done. */
 static void
 test_too_much(void **state)
@@ -586,6 +624,7 @@ main(void)
         STAGE_TEST(test_faults),
         STAGE_TEST(test_end_not_written),
         STAGE_TEST(test_directory_not_ours),
+        STAGE_TEST(test_no_boot_id),
         STAGE_TEST(test_too_much),
         STAGE_TEST(test_too_many_guests),
         STAGE_TEST(test_threads),
