@@ -278,7 +278,7 @@ typedef struct {
 
 static const BadFile bad_files[] = {
     { "[Guests]\nMode=off\n[Host]\nA=1\nB=2\n", 3, "",
-      "unknown group [Host]; known are [Libvirt], [Guests], [Sampling]" },
+      "unknown group [Host]; known are [Libvirt], [Guests], [Sampling], [Acting]" },
     { "[Guests]\nMode=off\n\nmode=off\n", 4, "mode",
       "unknown key; those of [Guests] are Mode, SplitOrder" },
     { "[Libvirt]\nMode=off\n", 2, "Mode", "those of [Libvirt] are Connect, RunDirectory" },
