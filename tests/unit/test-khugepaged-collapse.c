@@ -30,6 +30,7 @@ test_collapse(void **state)
     assert_true(folio_khugepaged_after_collapse(stage->control, &stage->request, NULL, NULL));
     assert_steps("no-khugepaged no-huge-pages ");
     qemu.knows = FALSE;
+    stage->request.khugepaged = AUTO; /* what foliod closed it opens, however it is treated now */
     assert_true(collapse(stage, NULL));
     assert_steps("usual no-huge-pages ");
     assert_true(give_back(stage, NULL));
@@ -79,6 +80,16 @@ test_collapse_fails(void **state)
     g_clear_error(&error);
     assert_true(folio_khugepaged_after_collapse(stage->control, &stage->request, NULL, &error));
     assert_int_equal(qemu.thp, NO_HUGE);
+
+    /* Given back while it was open: it is not closed any more. */
+    helper.fails_at = helper.calls + 1;
+    assert_false(collapse(stage, NULL));
+    assert_true(give_back(stage, NULL));
+    assert_int_equal(qemu.thp, USUAL);
+    stage->request.khugepaged = AUTO;
+    assert_true(collapse(stage, &error));
+    assert_int_equal(qemu.thp, USUAL);
+
     qemu.gone = TRUE;
     assert_false(collapse(stage, &error));
     assert_true(g_error_matches(error, FOLIO_ERROR, FOLIO_ERROR_NOT_FOUND));

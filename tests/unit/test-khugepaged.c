@@ -88,9 +88,11 @@ test_set_at_launch(void **state)
     qemu.thp = NO_HUGE;
     stage->request.khugepaged = AUTO;
     assert_keeps(stage, FOLIO_KEEPER_STRICT, NULL);
+    ledger.thp = (FolioLedgerThp){ .changed = TRUE }; /* by a foliod that died in a collapse */
+    assert_keeps(stage, FOLIO_KEEPER_STRICT, NULL);
     assert_true(give_back(stage, NULL));
     assert_int_equal(qemu.thp, NO_HUGE);
-    assert_steps("note-knob drop-knob ");
+    assert_steps("note-knob drop-thp drop-knob ");
 }
 
 static void
