@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define VALUE_MAX_BYTES  (64 * 1024)
@@ -37,6 +38,8 @@ static const FolioFileCalls system_calls = {
     .ioctl = system_ioctl,
     .getlk = system_getlk,
     .write = write,
+    .mkdir = mkdir,
+    .rmdir = rmdir,
 };
 
 static FolioFileCalls calls = {
@@ -45,6 +48,8 @@ static FolioFileCalls calls = {
     .ioctl = system_ioctl,
     .getlk = system_getlk,
     .write = write,
+    .mkdir = mkdir,
+    .rmdir = rmdir,
 };
 
 void
@@ -63,6 +68,10 @@ folio_file_set_calls(const FolioFileCalls *new_calls)
         calls.getlk = new_calls->getlk;
     if (new_calls->write != NULL)
         calls.write = new_calls->write;
+    if (new_calls->mkdir != NULL)
+        calls.mkdir = new_calls->mkdir;
+    if (new_calls->rmdir != NULL)
+        calls.rmdir = new_calls->rmdir;
 }
 
 int
@@ -199,4 +208,22 @@ folio_file_write(int dir_fd, const char *path, const char *text, GError **error)
     else if ((gsize) done < size)
         g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_FAILED, "%s: only a part was taken", path);
     return done == (ssize_t) size;
+}
+
+gboolean
+folio_file_make_dir(const char *path, GError **error)
+{
+    if (calls.mkdir(path, 0700) == 0 || errno == EEXIST)
+        return TRUE;
+    folio_set_error_errno(error, errno, "%s", path);
+    return FALSE;
+}
+
+gboolean
+folio_file_remove_dir(const char *path, GError **error)
+{
+    if (calls.rmdir(path) == 0 || errno == ENOENT)
+        return TRUE;
+    folio_set_error_errno(error, errno, "%s", path);
+    return FALSE;
 }

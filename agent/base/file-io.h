@@ -14,6 +14,8 @@ typedef struct {
     int (*ioctl)(int fd, unsigned long request, void *argument);
     int (*getlk)(int fd, struct flock *lock); /* fcntl with F_GETLK */
     ssize_t (*write)(int fd, const void *buffer, size_t size);
+    int (*mkdir)(const char *path, mode_t mode);
+    int (*rmdir)(const char *path);
 } FolioFileCalls;
 
 /* Replaces the calls, those that are not NULL; NULL puts all of the system's own back. For tests
@@ -52,3 +54,10 @@ char *folio_file_read_value(const char *root, const char *path);
  * such a file takes a value whole or refuses it. A short write is FAILED. Errors name the path;
  * their code is that of the errno. */
 gboolean folio_file_write(int dir_fd, const char *path, const char *text, GError **error);
+
+/* Makes a directory where making one is how something is set up, as in tracefs. TRUE also when there
+ * is one. Errors as of folio_file_write. */
+gboolean folio_file_make_dir(const char *path, GError **error);
+
+/* The opposite; TRUE also when there is none. */
+gboolean folio_file_remove_dir(const char *path, GError **error);
