@@ -55,8 +55,8 @@ char *folio_file_read_value(const char *root, const char *path);
  * their code is that of the errno. */
 gboolean folio_file_write(int dir_fd, const char *path, const char *text, GError **error);
 
-/* Makes a directory where making one is how something is set up, as in tracefs. TRUE also when there
- * is one. Errors as of folio_file_write. */
+/* Makes a directory where making one is how something is set up, as in tracefs. TRUE also when
+ * there is one. Errors as of folio_file_write. */
 gboolean folio_file_make_dir(const char *path, GError **error);
 
 /* The opposite; TRUE also when there is none. */
