@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define VALUE_MAX_BYTES  (64 * 1024)
@@ -60,6 +61,8 @@ static const FolioFileCalls system_calls = {
     .madvise = system_madvise,
     .createat = system_createat,
     .renameat = system_renameat,
+    .mkdir = mkdir,
+    .rmdir = rmdir,
 };
 
 static FolioFileCalls calls = {
@@ -71,6 +74,8 @@ static FolioFileCalls calls = {
     .madvise = system_madvise,
     .createat = system_createat,
     .renameat = system_renameat,
+    .mkdir = mkdir,
+    .rmdir = rmdir,
 };
 
 void
@@ -95,6 +100,10 @@ folio_file_set_calls(const FolioFileCalls *new_calls)
         calls.createat = new_calls->createat;
     if (new_calls->renameat != NULL)
         calls.renameat = new_calls->renameat;
+    if (new_calls->mkdir != NULL)
+        calls.mkdir = new_calls->mkdir;
+    if (new_calls->rmdir != NULL)
+        calls.rmdir = new_calls->rmdir;
 }
 
 int
@@ -298,4 +307,22 @@ folio_file_replace(int dir_fd, const char *name, const char *bytes, gsize size, 
     if (!written)
         unlinkat(dir_fd, temporary, 0);
     return written;
+}
+
+gboolean
+folio_file_make_dir(const char *path, GError **error)
+{
+    if (calls.mkdir(path, 0700) == 0 || errno == EEXIST)
+        return TRUE;
+    folio_set_error_errno(error, errno, "%s", path);
+    return FALSE;
+}
+
+gboolean
+folio_file_remove_dir(const char *path, GError **error)
+{
+    if (calls.rmdir(path) == 0 || errno == ENOENT)
+        return TRUE;
+    folio_set_error_errno(error, errno, "%s", path);
+    return FALSE;
 }

@@ -18,6 +18,8 @@ typedef struct {
     ssize_t (*madvise)(int pidfd, const struct iovec *range, int advice);  /* process_madvise */
     int (*createat)(int dir_fd, const char *path, int flags, mode_t mode); /* openat with a mode */
     int (*renameat)(int dir_fd, const char *from, const char *to); /* both in that directory */
+    int (*mkdir)(const char *path, mode_t mode);
+    int (*rmdir)(const char *path);
 } FolioFileCalls;
 
 /* Replaces the calls, those that are not NULL; NULL puts all of the system's own back. For tests
@@ -68,3 +70,10 @@ gboolean folio_process_madvise(int pidfd, guint64 start, guint64 bytes, int advi
  * errors name the file. */
 gboolean folio_file_replace(int dir_fd, const char *name, const char *bytes, gsize size,
                             GError **error);
+
+/* Makes a directory where making one is how something is set up, as in tracefs. TRUE also when
+ * there is one. Errors as of folio_file_write. */
+gboolean folio_file_make_dir(const char *path, GError **error);
+
+/* The opposite; TRUE also when there is none. */
+gboolean folio_file_remove_dir(const char *path, GError **error);
