@@ -220,6 +220,12 @@ parse_stat(const char *text, char *state, guint64 *start_time)
 }
 
 static gboolean
+has_ended(char state)
+{
+    return state == 'Z' || state == 'X' || state == 'x';
+}
+
+static gboolean
 read_start_time(const FolioProcess *process, guint64 *start_time, FolioReason *reason,
                 GError **error)
 {
@@ -232,7 +238,7 @@ read_start_time(const FolioProcess *process, guint64 *start_time, FolioReason *r
     if (!parse_stat(text, &state, start_time))
         return refuse(reason, FOLIO_REASON_NO_ACCESS, error, FOLIO_ERROR_INVALID,
                       "%sstat: not in the kernel's format", process->where);
-    if (state == 'Z' || state == 'X' || state == 'x')
+    if (has_ended(state))
         return refuse(reason, FOLIO_REASON_PROCESS_GONE, error, FOLIO_ERROR_NOT_FOUND,
                       "%sstat: the process has ended (state %c)", process->where, state);
     return TRUE;
@@ -473,4 +479,18 @@ folio_process_is_alive(const FolioProcess *process)
         ready = poll(&pidfd, 1, 0);
     } while (ready < 0 && errno == EINTR);
     return ready == 0;
+}
+
+gboolean
+folio_process_is_running(const char *proc_root, pid_t pid, guint64 start_time)
+{
+    g_autofree char *path = g_strdup_printf("%s/%d/stat", proc_root, pid);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = folio_file_read(AT_FDCWD, path, STAT_MAX_BYTES, NULL, &error);
+    guint64 found;
+    char state;
+
+    if (text == NULL)
+        return !g_error_matches(error, FOLIO_ERROR, FOLIO_ERROR_NOT_FOUND);
+    return !parse_stat(text, &state, &found) || (found == start_time && !has_ended(state));
 }

@@ -69,6 +69,10 @@ int folio_process_get_pidfd(const FolioProcess *process);
 /* TRUE until the process has ended (a zombie has ended). */
 gboolean folio_process_is_alive(const FolioProcess *process);
 
+/* Is the process of that PID the one that began then? For one that nobody holds. FALSE when it has
+ * ended, a zombie included; TRUE when that cannot be told. */
+gboolean folio_process_is_running(const char *proc_root, pid_t pid, guint64 start_time);
+
 /* How many threads it has; 0 when it has ended. One system call, whatever their number. */
 guint folio_process_count_threads(const FolioProcess *process);
 
