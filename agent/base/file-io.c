@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define VALUE_MAX_BYTES  (64 * 1024)
@@ -32,6 +34,12 @@ system_getlk(int fd, struct flock *lock)
     return fcntl(fd, F_GETLK, lock);
 }
 
+static ssize_t
+system_madvise(int pidfd, const struct iovec *range, int advice)
+{
+    return syscall(SYS_process_madvise, pidfd, range, 1, advice, 0);
+}
+
 static int
 system_createat(int dir_fd, const char *path, int flags, mode_t mode)
 {
@@ -50,8 +58,11 @@ static const FolioFileCalls system_calls = {
     .ioctl = system_ioctl,
     .getlk = system_getlk,
     .write = write,
+    .madvise = system_madvise,
     .createat = system_createat,
     .renameat = system_renameat,
+    .mkdir = mkdir,
+    .rmdir = rmdir,
 };
 
 static FolioFileCalls calls = {
@@ -60,8 +71,11 @@ static FolioFileCalls calls = {
     .ioctl = system_ioctl,
     .getlk = system_getlk,
     .write = write,
+    .madvise = system_madvise,
     .createat = system_createat,
     .renameat = system_renameat,
+    .mkdir = mkdir,
+    .rmdir = rmdir,
 };
 
 void
@@ -80,10 +94,16 @@ folio_file_set_calls(const FolioFileCalls *new_calls)
         calls.getlk = new_calls->getlk;
     if (new_calls->write != NULL)
         calls.write = new_calls->write;
+    if (new_calls->madvise != NULL)
+        calls.madvise = new_calls->madvise;
     if (new_calls->createat != NULL)
         calls.createat = new_calls->createat;
     if (new_calls->renameat != NULL)
         calls.renameat = new_calls->renameat;
+    if (new_calls->mkdir != NULL)
+        calls.mkdir = new_calls->mkdir;
+    if (new_calls->rmdir != NULL)
+        calls.rmdir = new_calls->rmdir;
 }
 
 int
@@ -222,6 +242,18 @@ folio_file_write(int dir_fd, const char *path, const char *text, GError **error)
     return done == (ssize_t) size;
 }
 
+gboolean
+folio_process_madvise(int pidfd, guint64 start, guint64 bytes, int advice)
+{
+    const struct iovec range = { .iov_base = (void *) (gsize) start, .iov_len = bytes };
+    ssize_t done;
+
+    do {
+        done = calls.madvise(pidfd, &range, advice);
+    } while (done < 0 && errno == EINTR);
+    return done >= 0;
+}
+
 /* A new file, and never through a link that somebody put there. Returns a descriptor or -1. */
 static int
 create_anew(int dir_fd, const char *name, GError **error)
@@ -275,4 +307,22 @@ folio_file_replace(int dir_fd, const char *name, const char *bytes, gsize size, 
     if (!written)
         unlinkat(dir_fd, temporary, 0);
     return written;
+}
+
+gboolean
+folio_file_make_dir(const char *path, GError **error)
+{
+    if (calls.mkdir(path, 0700) == 0 || errno == EEXIST)
+        return TRUE;
+    folio_set_error_errno(error, errno, "%s", path);
+    return FALSE;
+}
+
+gboolean
+folio_file_remove_dir(const char *path, GError **error)
+{
+    if (calls.rmdir(path) == 0 || errno == ENOENT)
+        return TRUE;
+    folio_set_error_errno(error, errno, "%s", path);
+    return FALSE;
 }

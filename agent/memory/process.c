@@ -365,6 +365,35 @@ check(FolioProcess *process, const FolioProcessQuery *query, FolioReason *reason
                   "%sstat: the start time has changed: another process now", process->where);
 }
 
+static FolioProcess *
+process_new(pid_t pid)
+{
+    FolioProcess *process = g_atomic_rc_box_new0(FolioProcess);
+
+    process->pid = pid;
+    process->proc_fd = -1;
+    process->pidfd = -1;
+    return process;
+}
+
+FolioProcess *
+folio_process_hold(const char *proc_root, pid_t pid, guint64 start_time, GError **error)
+{
+    g_autoptr(FolioProcess) process = process_new(pid);
+    FolioReason ignored;
+
+    if (!hold(process, proc_root, &ignored, error) ||
+        !read_start_time(process, &process->start_time, &ignored, error))
+        return NULL;
+    if (process->start_time == start_time)
+        return g_steal_pointer(&process);
+    g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_NOT_FOUND,
+                "%sstat: started at %" G_GUINT64_FORMAT ", not at %" G_GUINT64_FORMAT
+                ": another process",
+                process->where, process->start_time, start_time);
+    return NULL;
+}
+
 FolioProcess *
 folio_process_locate(const FolioProcessQuery *query, FolioReason *reason, GError **error)
 {
@@ -373,10 +402,7 @@ folio_process_locate(const FolioProcessQuery *query, FolioReason *reason, GError
 
     if (pid == 0)
         return NULL;
-    process = g_atomic_rc_box_new0(FolioProcess);
-    process->pid = pid;
-    process->proc_fd = -1;
-    process->pidfd = -1;
+    process = process_new(pid);
     if (!hold(process, query->proc_root, reason, error))
         return NULL;
     if (!check(process, query, reason, error)) {

@@ -40,6 +40,12 @@ typedef struct _FolioProcess FolioProcess;
 FolioProcess *folio_process_locate(const FolioProcessQuery *query, FolioReason *reason,
                                    GError **error);
 
+/* Holds a process that is known already, by its PID and start time (field 22 of /proc/PID/stat);
+ * nothing else about it is checked, and get_exe gives NULL. NOT_FOUND when it has ended, whatever
+ * has its PID now. */
+FolioProcess *folio_process_hold(const char *proc_root, pid_t pid, guint64 start_time,
+                                 GError **error);
+
 FolioProcess *folio_process_ref(FolioProcess *process);
 
 void folio_process_unref(FolioProcess *process);
