@@ -497,12 +497,14 @@ fake_damon_count_kdamonds(const FakeDamon *fake)
 }
 
 guint
-fake_damon_count_on(const FakeDamon *fake)
+fake_damon_count_on(FakeDamon *fake)
 {
     guint n = 0;
 
+    g_mutex_lock(&fake->lock);
     for (guint i = 0; i < fake->n_slots; i++)
         n += fake->slots[i].on ? 1 : 0;
+    g_mutex_unlock(&fake->lock);
     return n;
 }
 

@@ -85,7 +85,7 @@ guint fake_damon_count_runs(const FakeDamon *fake);
 const FakeDamonRun *fake_damon_get_run(const FakeDamon *fake, guint index);
 
 guint fake_damon_count_kdamonds(const FakeDamon *fake);
-guint fake_damon_count_on(const FakeDamon *fake);
+guint fake_damon_count_on(FakeDamon *fake);
 /* That have a context. */
 guint fake_damon_count_configured(const FakeDamon *fake);
 gboolean fake_damon_has_instance(const FakeDamon *fake);
