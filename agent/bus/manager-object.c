@@ -396,6 +396,7 @@ static const struct {
     { "Unsubscribe", unsubscribe },
     { "Pause", folio_action_pause },
     { "Resume", folio_action_resume },
+    { "GetJob", folio_action_get_job },
     { "CancelJob", folio_action_cancel_job },
     { "Reload", reload },
     { "Doctor", doctor },
