@@ -502,7 +502,9 @@ set_up(void **state)
     subscribe(fixture, fixture->blinkered);
     listener_expect(fixture->plain, SECRET_NAME, "'located'");
     listener_expect(fixture->plain, ALPHA_NAME, "'located'");
-    listener_expect(fixture->plain, "'Actuators': <[('fake', true, '')]>");
+    listener_expect(fixture->plain,
+                    "'Actuators': <[('fake', true, "
+                    "'taken to split to order 0, split to orders 2 to 8, collapse')]>");
     listener_expect(fixture->blinkered, ALPHA_NAME, "'located'");
     return 0;
 }
