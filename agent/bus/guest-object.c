@@ -4,6 +4,7 @@
 
 #include "bus/actions.h"
 #include "bus/guest-heat.h"
+#include "guest-status.h"
 
 static const char *
 kind_token(FolioRamKind kind)
@@ -135,9 +136,11 @@ policy_of(FolioCall *call)
 static GVariant *
 get_mode_in_force(FolioCall *call)
 {
-    const FolioMode mode = folio_mode_without_actuator(policy_of(call)->values.mode);
+    const FolioActuators *actuators =
+        folio_acting_get_actuators(folio_manager_get_acting(call->manager));
 
-    return g_variant_new_string(folio_mode_to_string(mode));
+    return g_variant_new_string(
+        folio_mode_to_string(folio_guest_mode_in_force(call->guest, actuators)));
 }
 
 static GVariant *

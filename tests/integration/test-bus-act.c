@@ -55,6 +55,19 @@ expect(Fixture *fixture, User user, const char *guest, const char *method, const
                  answer->text, (int) kind, text);
 }
 
+static void
+expect_property(Fixture *fixture, const char *path, const char *property, const char *value)
+{
+    g_autofree char *arguments = g_strdup_printf("('" FOLIOD_GUEST "', '%s')", property);
+    Answer *answer = NULL;
+
+    caller_send(fixture->bus->users[USER_ROOT], path, PROPERTIES_INTERFACE, "Get", arguments,
+                G_DBUS_CALL_FLAGS_NONE, on_answer, &answer);
+    folio_test_wait_until(answer != NULL);
+    assert_non_null(strstr(answer->text, value));
+    answer_free(answer);
+}
+
 static guint
 split(Fixture *fixture, GDBusConnection *user, const char *guest)
 {
@@ -65,6 +78,14 @@ split(Fixture *fixture, GDBusConnection *user, const char *guest)
         fail_msg("Split: %s", answer->text);
     assert_int_equal(sscanf(answer->text, "(uint32 %u,)", &job), 1);
     return job;
+}
+
+static gboolean
+is_located(Fixture *fixture, const char *uuid)
+{
+    FolioGuest *guest = folio_manager_find_uuid(fixture->manager, uuid);
+
+    return guest != NULL && folio_guest_get_state(guest) == FOLIO_GUEST_LOCATED;
 }
 
 static FakeRun *
@@ -421,6 +442,27 @@ test_guest_that_goes(void **state)
     listener_refuse(fixture->blinkered, "5ec2e700");
 }
 
+/* Where an actuator can do what a mode is for, that mode is in force. */
+static void
+test_mode_in_force(void **state)
+{
+    static const char *const modes[] = { "off", "observe", "split", "collapse", "adaptive" };
+    Fixture *fixture = *state;
+    g_autofree char *path = guest_path(ALPHA_UUID);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(modes); i++) {
+        g_autofree char *mode = g_strdup_printf("('%s',)", modes[i]);
+
+        expect(fixture, USER_ROOT, ALPHA_UUID, "SetMode", mode, ANSWER_OK, "");
+        expect_property(fixture, path, "ModeInForce", modes[i]);
+    }
+    fixture->fake.cannot = "out of order";
+    expect_property(fixture, path, "ModeInForce", "observe");
+    fixture->fake.cannot = NULL;
+    expect(fixture, USER_ROOT, ALPHA_UUID, "SetMode", "('default',)", ANSWER_OK, "");
+    folio_test_wait_until(is_located(fixture, ALPHA_UUID));
+}
+
 static int
 clear_what_was_heard(void **state)
 {
@@ -440,14 +482,6 @@ static void
 on_lost(const char *why, gpointer user_data)
 {
     fail_msg("the service ended: %s", why);
-}
-
-static gboolean
-is_located(Fixture *fixture, const char *uuid)
-{
-    FolioGuest *guest = folio_manager_find_uuid(fixture->manager, uuid);
-
-    return guest != NULL && folio_guest_get_state(guest) == FOLIO_GUEST_LOCATED;
 }
 
 static void
@@ -543,6 +577,7 @@ main(void)
         act_test(test_cancel),
         act_test(test_job_outlives_its_caller),
         act_test(test_hostile_arguments),
+        act_test(test_mode_in_force),
         act_test(test_pause_and_restore),
         act_test(test_guest_that_goes),
     };
