@@ -376,6 +376,7 @@ start_examination(GTask *task, FolioGuest *guest)
         .uri = folio_manager_get_uri(manager),
         .connection_error = folio_manager_get_connection_error(manager),
         .config_errors = folio_manager_get_config_errors(manager),
+        .actuators = folio_acting_get_actuators(manager->acting),
     };
 
     g_task_set_task_data(task, folio_examination_new(&host, guest),
