@@ -104,22 +104,18 @@ tear_down(void **state)
 static FolioGuestRam *
 ram_of(const ActChild *child)
 {
-    FolioGuestRam *ram = g_new0(FolioGuestRam, 1);
-    FolioRamBlock *block = g_new0(FolioRamBlock, 1);
+    FolioRamBlock block = {
+        .id = (char *) "ram",
+        .hva = (gsize) child->ram,
+        .bytes = child->n_blocks * BLOCK,
+        .inode = 7,
+        .shared = TRUE,
+    };
+    g_autoptr(GPtrArray) blocks = g_ptr_array_new();
+    const FolioGuestRam ram = { .blocks = blocks, .bytes = block.bytes };
 
-    block->id = g_strdup("ram");
-    block->hva = (gsize) child->ram;
-    block->bytes = child->n_blocks * BLOCK;
-    block->inode = 7;
-    block->shared = TRUE;
-    block->file = g_strdup("/ram/guest");
-    block->fs_type = g_strdup("tmpfs");
-    block->fs_options = g_strdup("");
-    block->huge = g_strdup("always");
-    ram->blocks = g_ptr_array_new();
-    g_ptr_array_add(ram->blocks, block);
-    ram->bytes = block->bytes;
-    return ram;
+    g_ptr_array_add(blocks, &block);
+    return folio_guest_ram_copy(&ram);
 }
 
 static void
