@@ -37,11 +37,15 @@ compile_guest() { # ROOT ARCH ARCHIVE INITRD
 }
 
 compile_suite() { # ROOT ARCH ARCHIVE SUITE DIRECTORY
-    local source
+    local source name
     mkdir -p "$5"
     for source in "$here/$4"/*.c; do
-        [ ! -e "$source" ] ||
-            target_compiler "$1" "$2" "$source" "$3" -lcmocka -lpthread -o "$5/$(basename "$source" .c)"
+        name=$(basename "$source" .c)
+        if [[ $name == preload-* ]]; then
+            target_compiler "$1" "$2" -shared -fPIC "$source" -ldl -o "$5/$name.so"
+        elif [ -e "$source" ]; then
+            target_compiler "$1" "$2" "$source" "$3" -lcmocka -lpthread -o "$5/$name"
+        fi
     done
 }
 
