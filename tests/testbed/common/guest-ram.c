@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest-ram.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "frames.h"
+#include "mapping.h"
 #include "test.h"
 
 struct guest_ram
@@ -20,17 +24,36 @@ guest_ram_open(pid_t pid)
     assert_non_null(maps);
     while (fgets(line, sizeof line, maps)) {
         uintptr_t start, end;
-        int writable = 0;
+        uint64_t offset;
 
-        sscanf(line, "%" SCNxPTR "-%" SCNxPTR " rw%n", &start, &end, &writable);
-        if (writable == 0 || end - start <= ram.bytes)
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " rw%*s %" SCNx64, &start, &end, &offset) != 3 ||
+            end - start <= ram.bytes)
             continue;
+        ram.offset = offset;
         ram.addr = start;
         ram.bytes = end - start;
     }
     fclose(maps);
     assert_int_not_equal(ram.bytes, 0);
     return ram;
+}
+
+unsigned char *
+guest_ram_map(const struct guest_ram *ram)
+{
+    unsigned char *addr;
+    char path[100];
+    int fd;
+
+    /* The file may have no name any more. */
+    snprintf(path, sizeof path, "/proc/%d/map_files/%" PRIxPTR "-%" PRIxPTR, ram->pid, ram->addr,
+             ram->addr + ram->bytes);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        fail_msg("%s cannot be opened", path);
+    addr = map_aligned(ram->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t) ram->offset);
+    close(fd);
+    return addr;
 }
 
 uint64_t
