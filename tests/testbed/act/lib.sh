@@ -17,6 +17,8 @@ kdamonds=/sys/kernel/mm/damon/admin/kdamonds
 # shellcheck disable=SC2034
 acting=$'[Guests]\nMode=adaptive\n[Sampling]\nSource=none'
 
+status_left=6 # of folioctl: the job is done, and some blocks were left
+
 is_long() { [ "${ACT_LONG:-no}" = yes ]; }
 
 # For a case: that what is to fail does. ("!" alone ends no case.)
@@ -28,7 +30,7 @@ fails() { # COMMAND...
 
 # All of the host that foliod may set: THP's settings (not what they count), kdamonds, instances of tracing.
 host_state() {
-    find $thp -type f -writable ! -path '*/stats/*' | LC_ALL=C sort | while read -r file; do
+    find $thp -type f -perm -200 ! -path '*/stats/*' | LC_ALL=C sort | while read -r file; do
         echo "$file: $(cat "$file")"
     done
     echo "kdamonds: $(cat $kdamonds/nr_kdamonds)"
@@ -44,6 +46,11 @@ process_state() { grep '^THP' "/proc/$(qemu_of "$1")/status" || true; } # GUEST
 start_checked() { # NAME MIB [EMULATOR]
     guest_backing="<allocation mode='immediate'/>" start_guest "$1" "$2" "PERCENT=${percent:-70}" "${3:-$launcher}"
     wait_for_console "$1" 'memcheck: pass 1 .* errors 0' 300
+}
+
+# Where in QEMU its RAM begins, hexadecimal.
+ram_address() { # GUEST
+    sed -nE "s#^([0-9a-f]+)-.* $guest_ram/.*#\\1#p" "/proc/$(qemu_of "$1")/maps" | head -n 1
 }
 
 passes() { sed -nE 's/^memcheck: pass ([0-9]+) .*/\1/p' "$(console_of "$1")" | tail -n 1; } # GUEST
@@ -116,9 +123,19 @@ act() { # COMMAND ARGUMENT...
     return $status
 }
 
-# What foliod said, in blocks.
+# The same for a job that may leave blocks.
+act_in_part() { # COMMAND ARGUMENT...
+    local status=0
+    act "$@" || status=$?
+    [ $status = 0 ] || [ $status = "$status_left" ]
+}
+
+# Blocks by what foliod said, and those that were left by the reason.
 reported() { # done|already|partly|left|absent|gone
-    member "$1" < /tmp/report
+    sed -n '/^ *"blocks" : {/,/}/p' /tmp/report | member "$1"
+}
+reported_left() { # busy|no_memory|refused|unsaid
+    sed -n '/^ *"left" : {/,/}/p' /tmp/report | member "$1"
 }
 
 # What the oracle says became of the blocks of RANGE: one line "done N already N partly N left N absent N gone N".
@@ -155,13 +172,14 @@ expect_report() { # GUEST split|collapse ORDER RANGE...
 }
 
 # A block that the guest or QEMU has in hand at the moment is left; another time it is not.
-act_until_done() { # GUEST split|collapse ORDER RANGE...
+act_until_done() { # GUEST split|collapse ORDER RANGE... [--force]
     local guest=$1 kind=$2 order=$3 options=()
     shift 3
     [ "$kind" = collapse ] || options=(--order "$order")
+    [ "${*: -1}" != --force ] || { options+=(--force); set -- "${@:1:$#-1}"; }
     for _ in 1 2 3 4 5 6; do
         record "$guest"
-        act "$kind" "$guest" "${options[@]}" "$@"
+        act_in_part "$kind" "$guest" "${options[@]}" "$@"
         expect_report "$guest" "$kind" "$order" "$@"
         [ $(($(reported left) + $(reported partly))) != 0 ] || return 0
     done
@@ -180,6 +198,18 @@ expect_refused() { # GUEST TEXT COMMAND ARGUMENT...
     expect_others_untouched "$guest"
 }
 
+# foliod knows the guest's process, and how it stands.
+is_known() { [ "$(figure "$1" pid)" = "$(qemu_of "$1")" ]; } # GUEST
+
+start_acting() { # GUEST [CONFIGURATION]
+    start_foliod "${2:-$acting}"
+    wait_until $patience "foliod to find $1" is_known "$1"
+}
+
+stop_foliod() { # SIGNAL STATUS
+    expect "status of foliod" "$(end foliod "$1")" "$2"
+}
+
 # Nothing of foliod is left on the host, though it may run: as before it started.
 expect_host() { # FILE: what host_state said then
     local differs
@@ -191,12 +221,12 @@ expect_restored() { # GUEST HUGE-BYTES PROCESS-STATE
     local present huge
     read -r present huge < <(smaps_of "$1")
     echo "$1: $huge of $present bytes mapped by PMDs, $2 before"
-    [ "$huge" -ge $(($2 * 99 / 100)) ]
+    [ "$huge" -ge $(($2 * 99 / 100)) ] || return 1
     expect "THP of $1" "$(process_state "$1")" "$3"
 }
 
+huge_bytes() { smaps_of "$1" | cut -d' ' -f2; } # GUEST
+
 has_huge() { # GUEST BYTES
-    local present huge
-    read -r present huge < <(smaps_of "$1")
-    [ "$huge" -ge "$2" ]
+    [ "$(huge_bytes "$1")" -ge "$2" ]
 }

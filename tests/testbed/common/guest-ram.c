@@ -15,8 +15,9 @@
 struct guest_ram
 guest_ram_open(pid_t pid)
 {
-    struct guest_ram ram = { .pid = pid };
+    struct guest_ram ram = { .pid = pid }, found = { .pid = pid };
     char path[64], line[512];
+    unsigned long inode = 0;
     FILE *maps;
 
     snprintf(path, sizeof path, "/proc/%d/maps", pid);
@@ -25,13 +26,24 @@ guest_ram_open(pid_t pid)
     while (fgets(line, sizeof line, maps)) {
         uintptr_t start, end;
         uint64_t offset;
+        unsigned long of;
 
-        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " rw%*s %" SCNx64, &start, &end, &offset) != 3 ||
-            end - start <= ram.bytes)
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " rw-s %" SCNx64 " %*s %lu", &start, &end,
+                   &offset, &of) != 4)
             continue;
-        ram.offset = offset;
-        ram.addr = start;
-        ram.bytes = end - start;
+        /* What is done to a part of it makes several lines of one mapping. */
+        if (of == inode && start == found.addr + found.bytes &&
+            offset == found.offset + found.bytes) {
+            found.bytes += end - start;
+        } else {
+            found.addr = start;
+            found.bytes = end - start;
+            found.offset = offset;
+            found.first_end = end;
+            inode = of;
+        }
+        if (found.bytes > ram.bytes)
+            ram = found;
     }
     fclose(maps);
     assert_int_not_equal(ram.bytes, 0);
@@ -47,7 +59,7 @@ guest_ram_map(const struct guest_ram *ram)
 
     /* The file may have no name any more. */
     snprintf(path, sizeof path, "/proc/%d/map_files/%" PRIxPTR "-%" PRIxPTR, ram->pid, ram->addr,
-             ram->addr + ram->bytes);
+             ram->first_end);
     fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         fail_msg("%s cannot be opened", path);

@@ -43,6 +43,10 @@ compile_suite() { # ROOT ARCH ARCHIVE SUITE DIRECTORY
         [ ! -e "$source" ] ||
             target_compiler "$1" "$2" "$source" "$3" -lcmocka -lpthread -o "$5/$(basename "$source" .c)"
     done
+    for source in "$here/$4"/preload/*.c; do
+        [ ! -e "$source" ] ||
+            target_compiler "$1" "$2" -fPIC -shared "$source" -lpthread -o "$5/$(basename "$source" .c).so"
+    done
 }
 
 compile_programs() { # DIRECTORY ROOT ARCH SUITE
@@ -61,7 +65,7 @@ programs() { # ARCH SUITE
     image=$(image "$arch")
     arch_words "$arch"
     need_tools "$triplet-gcc" cpio
-    mapfile -t sources < <(find "$here/common" "$here/guest" "$here/$suite" "$here/unit/unit.h" \
+    mapfile -t sources < <(find "$here/common" "$here/guest" "$here/$suite"{,/preload} "$here/unit/unit.h" \
         "$here/unit/truth-file.h" -maxdepth 1 -name '*.[ch]' 2> /dev/null | LC_ALL=C sort)
     artefact "programs-$arch-$suite" "$(key_of "$image" "$here/lib/programs.sh" "${sources[@]}")" \
         "compiling the programs of $suite for $arch (seconds)" \
