@@ -37,15 +37,15 @@ compile_guest() { # ROOT ARCH ARCHIVE INITRD
 }
 
 compile_suite() { # ROOT ARCH ARCHIVE SUITE DIRECTORY
-    local source
+    local source name
     mkdir -p "$5"
     for source in "$here/$4"/*.c; do
-        [ ! -e "$source" ] ||
-            target_compiler "$1" "$2" "$source" "$3" -lcmocka -lpthread -o "$5/$(basename "$source" .c)"
-    done
-    for source in "$here/$4"/preload/*.c; do
-        [ ! -e "$source" ] ||
-            target_compiler "$1" "$2" -fPIC -shared "$source" -lpthread -o "$5/$(basename "$source" .c).so"
+        name=$(basename "$source" .c)
+        if [[ $name == preload-* ]]; then
+            target_compiler "$1" "$2" -shared -fPIC "$source" -ldl -o "$5/$name.so"
+        elif [ -e "$source" ]; then
+            target_compiler "$1" "$2" "$source" "$3" -lcmocka -lpthread -o "$5/$name"
+        fi
     done
 }
 
@@ -65,7 +65,7 @@ programs() { # ARCH SUITE
     image=$(image "$arch")
     arch_words "$arch"
     need_tools "$triplet-gcc" cpio
-    mapfile -t sources < <(find "$here/common" "$here/guest" "$here/$suite"{,/preload} "$here/unit/unit.h" \
+    mapfile -t sources < <(find "$here/common" "$here/guest" "$here/$suite" "$here/unit/unit.h" \
         "$here/unit/truth-file.h" -maxdepth 1 -name '*.[ch]' 2> /dev/null | LC_ALL=C sort)
     artefact "programs-$arch-$suite" "$(key_of "$image" "$here/lib/programs.sh" "${sources[@]}")" \
         "compiling the programs of $suite for $arch (seconds)" \
