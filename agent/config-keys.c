@@ -31,6 +31,9 @@ static const char *const sample_by_tokens[] = {
     NULL,
 };
 
+/* The names of actuators (FolioWayClass), in the order of choice unless another is wanted. */
+static const char *const actuator_tokens[] = { "damon", "debugfs-split", "madvise-collapse", NULL };
+
 /* The place of word in tokens, or -1. */
 static int
 find_token(const char *const *tokens, const char *word)
@@ -132,14 +135,20 @@ set_hint_ceiling(FolioConfig *config, const char *value)
 }
 
 static char *
-set_status_metadata(FolioConfig *config, const char *value)
+set_yes_no(gboolean *yes, const char *value)
 {
     int found = find_token(yes_no_tokens, value);
 
     if (found < 0)
         return not_allowed(value, yes_no_tokens);
-    config->status_metadata = found > 0;
+    *yes = found > 0;
     return NULL;
+}
+
+static char *
+set_status_metadata(FolioConfig *config, const char *value)
+{
+    return set_yes_no(&config->status_metadata, value);
 }
 
 static char *
@@ -240,6 +249,42 @@ set_epoch_seconds(FolioConfig *config, const char *value)
     return NULL;
 }
 
+static char *
+set_inject(FolioConfig *config, const char *value)
+{
+    return set_yes_no(&config->acting.inject, value);
+}
+
+static char *
+set_restore_on_stop(FolioConfig *config, const char *value)
+{
+    return set_yes_no(&config->acting.restore_on_stop, value);
+}
+
+static char *
+set_actuators(FolioConfig *config, const char *value)
+{
+    g_autoptr(GStrvBuilder) chosen = g_strv_builder_new();
+    g_auto(GStrv) words = g_strsplit_set(value, " \t", -1);
+    guint seen = 0;
+
+    for (char **word = words; *word != NULL; word++) {
+        int found = find_token(actuator_tokens, *word);
+
+        if (**word == '\0')
+            continue;
+        if (found < 0)
+            return not_allowed(*word, actuator_tokens);
+        if ((seen & 1u << found) != 0)
+            return g_strdup_printf("\"%s\" comes twice", *word);
+        seen |= 1u << found;
+        g_strv_builder_add(chosen, *word);
+    }
+    g_strfreev(config->acting.actuators);
+    config->acting.actuators = g_strv_builder_end(chosen);
+    return NULL;
+}
+
 /* data/foliod.conf says the same to people. A value that is empty stands for the fallback. */
 typedef struct {
     const char *group;
@@ -265,6 +310,9 @@ static const Key keys[] = {
     { "Sampling", "SampleBy", set_sample_by, "auto" },
     { "Sampling", "CpuShare", set_cpu_share, "1%" },
     { "Sampling", "EpochSeconds", set_epoch_seconds, "5" },
+    { "Acting", "Actuators", set_actuators, "damon debugfs-split madvise-collapse" },
+    { "Acting", "Inject", set_inject, "yes" },
+    { "Acting", "RestoreOnStop", set_restore_on_stop, "no" },
 };
 
 static char *

@@ -21,6 +21,7 @@ folio_config_copy(const FolioConfig *config)
     for (guint i = 0; i < config->files->len; i++)
         g_ptr_array_add(copy->files, g_strdup(g_ptr_array_index(config->files, i)));
     copy->guest_hints = g_hash_table_ref(config->guest_hints);
+    copy->acting.actuators = g_strdupv(config->acting.actuators);
     return copy;
 }
 
@@ -33,6 +34,7 @@ folio_config_free(FolioConfig *config)
     g_free(config->run_directory);
     g_ptr_array_unref(config->files);
     g_hash_table_unref(config->guest_hints);
+    g_strfreev(config->acting.actuators);
     g_free(config);
 }
 

@@ -36,6 +36,13 @@ typedef struct {
     guint epoch_msec; /* EpochSeconds=5: 100 to 600,000 */
 } FolioSamplingConfig;
 
+/* [Acting] */
+typedef struct {
+    gboolean inject;  /* Inject=yes|no: may a QEMU that runs be made to change its setting? */
+    char **actuators; /* Actuators=, names of actuators, the first choice first */
+    gboolean restore_on_stop; /* RestoreOnStop=no|yes */
+} FolioActingConfig;
+
 /* Immutable once loaded. */
 typedef struct {
     char *connect;       /* [Libvirt] Connect=, a libvirt URI */
@@ -48,6 +55,7 @@ typedef struct {
     gboolean status_metadata; /* [Guests] StatusMetadata=no|yes */
     GHashTable *guest_hints;  /* guests.d/UUID.conf: char *uuid -> FolioHints * */
     FolioSamplingConfig sampling;
+    FolioActingConfig acting;
     GPtrArray *files; /* char *: the files that were read, in order */
 } FolioConfig;
 

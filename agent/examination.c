@@ -4,12 +4,19 @@
 
 #include "host/doctor-check.h"
 
+/* What does it: the name of an actuator; NULL for none, and then why not. */
+typedef struct {
+    const char *actuator;
+    char *obstacle;
+} Deed;
+
 struct _FolioExamination {
     char *proc_root;
     char *sys_root;
     char *uri;
     char *connection_error;
     char **config_errors;
+    Deed split, collapse;
 
     gboolean has_guest;
     FolioDoctorGuest guest; /* its pointers are those below */
@@ -39,6 +46,16 @@ copy_guest(FolioExamination *examination, FolioGuest *guest)
     examination->has_guest = TRUE;
 }
 
+static void
+ask_actuators(Deed *deed, const FolioActuators *actuators, FolioActKind kind, guint order)
+{
+    g_autoptr(GError) error = NULL;
+    const FolioActuator *actuator = folio_actuators_pick(actuators, kind, order, &error);
+
+    deed->actuator = actuator != NULL ? actuator->klass->name : NULL;
+    deed->obstacle = g_strdup(error != NULL ? error->message : NULL);
+}
+
 FolioExamination *
 folio_examination_new(const FolioExaminationHost *host, FolioGuest *guest)
 {
@@ -49,6 +66,8 @@ folio_examination_new(const FolioExaminationHost *host, FolioGuest *guest)
     examination->uri = g_strdup(host->uri);
     examination->connection_error = g_strdup(host->connection_error);
     examination->config_errors = g_strdupv((char **) host->config_errors);
+    ask_actuators(&examination->split, host->actuators, FOLIO_ACT_SPLIT, 0);
+    ask_actuators(&examination->collapse, host->actuators, FOLIO_ACT_COLLAPSE, FOLIO_ORDER_HUGE);
     if (guest != NULL)
         copy_guest(examination, guest);
     return examination;
@@ -77,6 +96,17 @@ check_libvirt(const FolioExamination *examination, GPtrArray *checks)
                         "%s does not answer: %s", examination->uri, examination->connection_error);
 }
 
+static void
+check_deed(const Deed *deed, const char *check, const char *well, const char *remedy,
+           GPtrArray *checks)
+{
+    if (deed->actuator != NULL)
+        folio_checks_pass(checks, check, "%s %s", deed->actuator, well);
+    else
+        folio_checks_object(checks, FOLIO_CHECK_WARN, check, remedy, "nothing here can: %s",
+                            deed->obstacle);
+}
+
 GPtrArray *
 folio_examination_run(const FolioExamination *examination)
 {
@@ -87,6 +117,14 @@ folio_examination_run(const FolioExamination *examination)
 
     check_configuration(examination, checks);
     check_libvirt(examination, checks);
+    check_deed(&examination->split, "split", "splits huge pages",
+               "See damon, damon-actions, debugfs-split and lockdown above, and Actuators= in "
+               "foliod.conf.",
+               checks);
+    check_deed(&examination->collapse, "collapse", "makes huge pages",
+               "See damon, damon-actions and capabilities above, and Actuators= in foliod.conf; "
+               "MADV_COLLAPSE takes Linux 6.1.",
+               checks);
     if (examination->has_guest)
         folio_doctor_check_guest(&examination->guest, checks);
     return checks;
@@ -100,6 +138,8 @@ folio_examination_free(FolioExamination *examination)
     g_free(examination->uri);
     g_free(examination->connection_error);
     g_strfreev(examination->config_errors);
+    g_free(examination->split.obstacle);
+    g_free(examination->collapse.obstacle);
     g_free(examination->name);
     g_free(examination->reason_text);
     g_free(examination->emulator);

@@ -71,9 +71,20 @@ judge_sampling(const FolioLook *look, const FolioSamplingFigures *sampling)
     return (FolioStanding){ FOLIO_GUEST_DECIDING, FOLIO_REASON_MODE_OBSERVE };
 }
 
+/* Of a guest that is measured, and whose mode is to act. */
+static FolioReason
+judge_acting(FolioMode mode, const FolioProspect *prospect)
+{
+    if (!prospect->can_act)
+        return FOLIO_REASON_NO_ACTUATOR;
+    if (prospect->khugepaged_undoes && mode != FOLIO_MODE_COLLAPSE)
+        return FOLIO_REASON_KHUGEPAGED_UNDOES;
+    return FOLIO_REASON_ON_REQUEST;
+}
+
 FolioStanding
 folio_guest_judge(const FolioLook *look, FolioMode mode, gboolean suspended,
-                  const FolioSamplingFigures *sampling)
+                  const FolioSamplingFigures *sampling, const FolioProspect *prospect)
 {
     FolioStanding standing;
     FolioReason reason;
@@ -94,7 +105,7 @@ folio_guest_judge(const FolioLook *look, FolioMode mode, gboolean suspended,
     if (standing.reason == FOLIO_REASON_MODE_OBSERVE && look->ram->reason != FOLIO_REASON_NONE)
         standing.reason = FOLIO_REASON_PARTLY;
     if (standing.reason == FOLIO_REASON_MODE_OBSERVE && mode != FOLIO_MODE_OBSERVE)
-        standing.reason = FOLIO_REASON_NO_ACTUATOR;
+        standing.reason = judge_acting(mode, prospect);
     return standing;
 }
 

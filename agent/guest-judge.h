@@ -21,10 +21,17 @@ typedef struct {
     FolioReason reason;
 } FolioStanding;
 
+/* What acting on a guest meets with. */
+typedef struct {
+    gboolean can_act;           /* something on this host can do what its mode is for */
+    gboolean khugepaged_undoes; /* it cannot be kept away, and would undo splits */
+} FolioProspect;
+
 /* look is NULL before the first one has ended. A guest of which any RAM block can be served is
  * located: the blocks that cannot say so by their own reasons. */
 FolioStanding folio_guest_judge(const FolioLook *look, FolioMode mode, gboolean suspended,
-                                const FolioSamplingFigures *sampling);
+                                const FolioSamplingFigures *sampling,
+                                const FolioProspect *prospect);
 
 /* While foliod is paused: a guest that could be served is held, any other stands as it does. */
 FolioStanding folio_guest_judge_paused(FolioStanding standing);

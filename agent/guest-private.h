@@ -13,6 +13,7 @@ struct _FolioGuest {
     FolioGuestSettings *settings;
     FolioGuestHints *hints;
     FolioGuestSampling *sampling;
+    FolioProspect prospect;
     FolioLook *look; /* what is known; NULL before the first look and after the process ended */
     FolioGuestState state;
     FolioReason reason;

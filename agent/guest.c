@@ -70,8 +70,9 @@ update_sampling(FolioGuest *guest)
 {
     const FolioSamplingFigures none = { .state = FOLIO_SAMPLING_OFF };
     FolioLook *look = guest->look;
-    gboolean served = folio_guest_judge(look, folio_guest_get_mode(guest), FALSE, &none).state ==
-                      FOLIO_GUEST_LOCATED;
+    gboolean served =
+        folio_guest_judge(look, folio_guest_get_mode(guest), FALSE, &none, &guest->prospect)
+            .state == FOLIO_GUEST_LOCATED;
 
     if (guest->sampling == NULL) /* stopped */
         return;
@@ -91,7 +92,7 @@ update_state(FolioGuest *guest)
     update_sampling(guest);
     folio_guest_sampling_get(guest->sampling, &sampling);
     standing = folio_guest_judge(guest->look, folio_guest_get_mode(guest), guest->domain->suspended,
-                                 &sampling);
+                                 &sampling, &guest->prospect);
     if (guest->settings->paused)
         standing = folio_guest_judge_paused(standing);
     if (guest->ended)
@@ -328,6 +329,16 @@ folio_guest_set_admin_mode(FolioGuest *guest, const FolioMode *mode)
 {
     folio_guest_hints_set_admin_mode(guest->hints, mode);
     heed_mode(guest);
+}
+
+void
+folio_guest_set_prospect(FolioGuest *guest, const FolioProspect *prospect)
+{
+    if (guest->stopped || (guest->prospect.can_act == prospect->can_act &&
+                           guest->prospect.khugepaged_undoes == prospect->khugepaged_undoes))
+        return;
+    guest->prospect = *prospect;
+    update_state(guest);
 }
 
 /* Measuring */

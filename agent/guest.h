@@ -32,6 +32,9 @@ void folio_guest_take_hints(FolioGuest *guest, const FolioDomainHints *hints);
 /* An administrator's word on the mode, which comes before all others; NULL: there is none. */
 void folio_guest_set_admin_mode(FolioGuest *guest, const FolioMode *mode);
 
+/* What acting on it would meet with; nothing, until this is called. */
+void folio_guest_set_prospect(FolioGuest *guest, const FolioProspect *prospect);
+
 /* The guest does not run any more: timers stop, results of tasks under way are dropped. */
 void folio_guest_stop(FolioGuest *guest);
 

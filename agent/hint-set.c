@@ -19,10 +19,16 @@ static const struct {
     [FOLIO_HINT_SPARSE_BELOW] = { "sparse-below", "SparseBelow", "1 to 512" },
     [FOLIO_HINT_MAX_RATE] = { "max-rate", "MaxRate",
                               "bytes per second such as 64M: up to six digits, then K, M, G or T" },
-    [FOLIO_HINT_KHUGEPAGED] = { "khugepaged", "Khugepaged", "auto, keep" },
+    [FOLIO_HINT_KHUGEPAGED] = { "khugepaged", "Khugepaged", "auto, keep, strict" },
 };
 
 static const char rate_units[] = "KMGT";
+
+static const char *const khugepaged_tokens[] = {
+    [FOLIO_KHUGEPAGED_KEEP] = "keep",
+    [FOLIO_KHUGEPAGED_AUTO] = "auto",
+    [FOLIO_KHUGEPAGED_STRICT] = "strict",
+};
 
 const char *
 folio_hint_name(FolioHint hint)
@@ -52,6 +58,12 @@ folio_hint_allowed(FolioHint hint)
     return table[hint].allowed;
 }
 
+const char *
+folio_hint_allowed_to_guests(FolioHint hint)
+{
+    return hint == FOLIO_HINT_KHUGEPAGED ? "auto, keep" : folio_hint_allowed(hint);
+}
+
 gboolean
 folio_hint_from_name(const char *name, FolioHint *hint)
 {
@@ -67,7 +79,7 @@ folio_hint_from_name(const char *name, FolioHint *hint)
 const char *
 folio_khugepaged_token(FolioKhugepaged khugepaged)
 {
-    return khugepaged == FOLIO_KHUGEPAGED_KEEP ? "keep" : "auto";
+    return khugepaged_tokens[khugepaged];
 }
 
 gboolean
@@ -109,10 +121,13 @@ read_rate(const char *text, guint64 *rate)
 static gboolean
 read_khugepaged(const char *text, FolioKhugepaged *khugepaged)
 {
-    if (!g_str_equal(text, "keep") && !g_str_equal(text, "auto"))
-        return FALSE;
-    *khugepaged = g_str_equal(text, "keep") ? FOLIO_KHUGEPAGED_KEEP : FOLIO_KHUGEPAGED_AUTO;
-    return TRUE;
+    for (gsize i = 0; i < G_N_ELEMENTS(khugepaged_tokens); i++) {
+        if (g_str_equal(text, khugepaged_tokens[i])) {
+            *khugepaged = (FolioKhugepaged) i;
+            return TRUE;
+        }
+    }
+    return FALSE;
 }
 
 static gboolean
@@ -149,6 +164,18 @@ folio_hints_read(FolioHints *hints, FolioHint hint, const char *value)
     if (!read_value(hints, hint, value))
         return FALSE;
     hints->set |= 1u << hint;
+    return TRUE;
+}
+
+gboolean
+folio_hints_read_of_guest(FolioHints *hints, FolioHint hint, const char *value)
+{
+    FolioHints read = *hints;
+
+    if (!folio_hints_read(&read, hint, value) ||
+        (hint == FOLIO_HINT_KHUGEPAGED && read.khugepaged == FOLIO_KHUGEPAGED_STRICT))
+        return FALSE;
+    *hints = read;
     return TRUE;
 }
 

@@ -16,8 +16,10 @@ typedef enum {
 
 /* From the gentler to the firmer. */
 typedef enum {
-    FOLIO_KHUGEPAGED_KEEP, /* khugepaged is left as it is */
-    FOLIO_KHUGEPAGED_AUTO, /* it may be kept away from the guest, where the kernel can do that */
+    FOLIO_KHUGEPAGED_KEEP,   /* khugepaged is left as it is */
+    FOLIO_KHUGEPAGED_AUTO,   /* it may be kept away from the guest, where the kernel can do that */
+    FOLIO_KHUGEPAGED_STRICT, /* the guest's process may have no huge pages but while foliod
+                                collapses; never by a hint */
 } FolioKhugepaged;
 
 /* Any of them; what is not in the set is not said. */
@@ -42,6 +44,8 @@ gboolean folio_hint_from_name(const char *name, FolioHint *hint);
 
 /* What values it takes, for an error message: "0 to 8". */
 const char *folio_hint_allowed(FolioHint hint);
+/* What it takes of those who need not be root, such as metadata: never khugepaged=strict. */
+const char *folio_hint_allowed_to_guests(FolioHint hint);
 
 gboolean folio_hints_has(const FolioHints *hints, FolioHint hint);
 
@@ -49,6 +53,9 @@ gboolean folio_hints_has(const FolioHints *hints, FolioHint hint);
  * Nothing is allowed around a value, no sign and no zero before a number. Rates are a number of up
  * to six digits with K, M, G or T behind it, powers of 1024. */
 gboolean folio_hints_read(FolioHints *hints, FolioHint hint, const char *value);
+
+/* The same of what those say who need not be root. */
+gboolean folio_hints_read_of_guest(FolioHints *hints, FolioHint hint, const char *value);
 
 /* Takes that hint from another set, in which it is. */
 void folio_hints_take(FolioHints *hints, const FolioHints *from, FolioHint hint);
@@ -59,4 +66,5 @@ char *folio_hints_print(const FolioHints *hints, FolioHint hint);
 /* Whether both say the same. */
 gboolean folio_hints_equal(const FolioHints *a, const FolioHints *b);
 
+/* "keep", "auto", "strict". */
 const char *folio_khugepaged_token(FolioKhugepaged khugepaged);

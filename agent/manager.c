@@ -25,7 +25,7 @@ struct _FolioManager {
     FolioConfig *config;
     char **config_errors;
     FolioRunState *run_state;
-    FolioActuators *actuators;
+    FolioActing *acting;
     FolioSampling *sampling;
     FolioGuestSettings *settings;
     FolioConnection *connection;
@@ -329,10 +329,10 @@ folio_manager_set_admin_mode(FolioManager *manager, FolioGuest *guest, const Fol
     return TRUE;
 }
 
-FolioActuators *
-folio_manager_get_actuators(FolioManager *manager)
+FolioActing *
+folio_manager_get_acting(FolioManager *manager)
 {
-    return manager->actuators;
+    return manager->acting;
 }
 
 /* Features and doctor */
@@ -376,6 +376,7 @@ start_examination(GTask *task, FolioGuest *guest)
         .uri = folio_manager_get_uri(manager),
         .connection_error = folio_manager_get_connection_error(manager),
         .config_errors = folio_manager_get_config_errors(manager),
+        .actuators = folio_acting_get_actuators(manager->acting),
     };
 
     g_task_set_task_data(task, folio_examination_new(&host, guest),
@@ -499,6 +500,10 @@ FolioManager *
 folio_manager_new(const FolioManagerOptions *options)
 {
     FolioManager *manager = g_object_new(FOLIO_TYPE_MANAGER, NULL);
+    const FolioActingOptions acting = { .state_dir = options->state_dir,
+                                        .proc_root = options->proc_root,
+                                        .sys_root = options->sys_root,
+                                        .inject_program = NULL };
 
     manager->connect_override = g_strdup(options->connect);
     manager->run_dir_override = g_strdup(options->run_dir);
@@ -508,7 +513,7 @@ folio_manager_new(const FolioManagerOptions *options)
     manager->sys_root = g_strdup(options->sys_root);
 
     manager->run_state = folio_run_state_load(options->state_dir);
-    manager->actuators = folio_actuators_new();
+    manager->acting = folio_acting_new(&acting, (void (*)(gpointer)) tell_changed, manager);
     manager->sampling = folio_sampling_new(manager->proc_root, manager->sys_root);
     g_signal_connect_swapped(manager->sampling, "changed", G_CALLBACK(tell_changed), manager);
     manager->config = load_config(manager);
@@ -551,7 +556,7 @@ folio_manager_finalize(GObject *object)
     g_signal_handlers_disconnect_by_data(manager->sampling, manager);
     g_clear_object(&manager->sampling);
     g_clear_pointer(&manager->run_state, folio_run_state_free);
-    g_clear_pointer(&manager->actuators, folio_actuators_free);
+    g_clear_pointer(&manager->acting, folio_acting_free);
     g_strfreev(manager->config_errors);
     g_strfreev(manager->features);
     g_free(manager->connect_override);

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "act/actuator.h"
+#include "acting.h"
 #include "config.h"
 #include "guest.h"
 #include "host/features.h"
@@ -57,8 +57,8 @@ gboolean folio_manager_get_paused(FolioManager *manager);
 gboolean folio_manager_set_admin_mode(FolioManager *manager, FolioGuest *guest,
                                       const FolioMode *mode, GError **error);
 
-/* What can split and collapse: none until somebody adds some. The manager's. */
-FolioActuators *folio_manager_get_actuators(FolioManager *manager);
+/* What can be done to guests. The manager's. */
+FolioActing *folio_manager_get_acting(FolioManager *manager);
 
 /* As it is in force; valid until the main loop runs again. */
 const FolioConfig *folio_manager_get_config(FolioManager *manager);

@@ -29,5 +29,8 @@ void folio_act_probe_async(FolioActuator *actuator, GAsyncReadyCallback callback
                            gpointer user_data);
 void folio_act_probe_finish(FolioActuator *actuator, GAsyncResult *result);
 
+/* Is a run's thread under way? It is for a moment after the run was cancelled. */
+gboolean folio_way_actuator_is_busy(FolioActuator *actuator);
+
 /* Gives back what the way has set up on the host; blocking, no run is under way. */
 void folio_way_actuator_close(FolioActuator *actuator);

@@ -3,35 +3,11 @@
  * its own, because it stops a thread of QEMU for a moment, and must be free to die meanwhile. */
 #pragma once
 
-#include "memory/process.h"
-
-/* What PR_SET_THP_DISABLE is to say. */
-typedef enum {
-    FOLIO_THP_AS_USUAL,      /* (0): nothing is disabled */
-    FOLIO_THP_NO_KHUGEPAGED, /* (1, 1 << 16): khugepaged leaves this process alone; only for kernels
-                                whose /proc/PID/status has a line THP_khugepaged */
-    FOLIO_THP_NO_HUGE_PAGES, /* (1, 0): far stronger, see launch/thp.h */
-} FolioThp;
-
-/* "usual", "no-khugepaged", "no-huge-pages": the words that foliod-inject takes. */
-const char *folio_thp_token(FolioThp thp);
-gboolean folio_thp_from_token(const char *token, FolioThp *thp);
-
-/* As /proc/PID/status has it. */
-typedef struct {
-    gboolean knows_khugepaged; /* there is a line THP_khugepaged */
-    gboolean khugepaged;       /* its value; TRUE when there is none */
-    gboolean enabled;          /* THP_enabled; TRUE when there is none */
-} FolioThpStatus;
-
-/* Reads it. NOT_FOUND when the process has ended. */
-gboolean folio_thp_read_status(const FolioProcess *process, FolioThpStatus *status, GError **error);
-/* The same of the text. Pure. */
-void folio_thp_parse_status(const char *text, FolioThpStatus *status);
+#include "memory/thp.h"
 
 typedef struct {
-    guint stop_usec; /* how long the thread stood still, all stops together */
-    guint attempts;  /* threads or system calls that were tried */
+    guint stop_usec; /* how long the thread stood still at most, all stops together */
+    guint attempts;  /* system calls that were looked at; 0: nothing was to be done */
 } FolioInjectResult;
 
 /* program is foliod-inject's path. Blocking, a few seconds at most, after which the helper is

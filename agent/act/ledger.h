@@ -6,7 +6,7 @@
  *
  * DIRECTORY/ledger/host has the knobs of the host; DIRECTORY/ledger/UUID what concerns one guest.
  * Each file has a checksum. One that cannot be understood is set aside as NAME.damaged, with a
- * message in the log, and counts for nothing. */
+ * message in the log, and counts for nothing. What is there of an earlier boot is forgotten. */
 #pragma once
 
 #include "act/actuator.h"
@@ -46,6 +46,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioLedgerGuest, folio_ledger_guest_unref)
 /* The guest has ended, and with it what was done to it. */
 void folio_ledger_forget_guest(FolioLedger *ledger, const char *uuid);
 
+/* Forgets the guests whose process, by proc_root ("/proc"), is no more: those that ended while
+ * foliod was away, of which nobody else will tell. Blocking. */
+void folio_ledger_forget_gone(FolioLedger *ledger, const char *proc_root);
+
 /* Is anything split of any guest? */
 gboolean folio_ledger_has_split(FolioLedger *ledger);
 
@@ -62,12 +66,30 @@ void folio_ledger_ended(FolioLedgerGuest *guest, const FolioActRequest *request,
 
 /* Blocks of the RAM that foliod has, or may have, split and not made whole again: FolioBlockRange
  * by address, where they are in that RAM now; free with g_array_unref. RAM blocks that have gone,
- * or are of another length, have none. */
+ * or are of another length, have none and are forgotten: ram is all that the guest has. */
 GArray *folio_ledger_get_split(FolioLedgerGuest *guest, const FolioGuestRam *ram);
 
-/* Blocks that were split and are huge again, by none of foliod's doing. */
-void folio_ledger_recollapsed(FolioLedgerGuest *guest, const FolioGuestRam *ram,
-                              const FolioBlockRange *ranges, guint n_ranges);
+/* How many actions have begun or ended since the record was opened; for folio_ledger_looked. */
+guint64 folio_ledger_get_turn(FolioLedgerGuest *guest);
+
+/* The first block of that RAM block, from that address on, that foliod has seen to be split and
+ * has nothing under way with, and the order that it was split to; FALSE when there is none. */
+gboolean folio_ledger_find_split(FolioLedgerGuest *guest, const FolioRamBlock *block, guint64 from,
+                                 guint64 *address, guint *order);
+
+/* How a block was found by somebody who looked. */
+typedef struct {
+    guint64 address;
+    gboolean huge; /* in one folio of 2 MiB; FALSE: in smaller ones */
+} FolioLedgerSight;
+
+/* Somebody looked at blocks, which folio_ledger_get_split named, after it was that turn. Those that
+ * were split and are huge again, by none of foliod's doing, count as re-collapsed. What only may
+ * have been split is now known to be, or is forgotten, and not counted. Blocks with which something
+ * is under way stay as they are. FALSE: actions have begun or ended since then, so that what was
+ * seen may be old; it counts for nothing. */
+gboolean folio_ledger_looked(FolioLedgerGuest *guest, const FolioGuestRam *ram, guint64 turn,
+                             const FolioLedgerSight *sights, guint n_sights, guint64 *recollapsed);
 
 /* Blocks since the guest's process began; they never go down, and outlive foliod. */
 typedef struct {
@@ -80,6 +102,22 @@ typedef struct {
 } FolioLedgerCounters;
 
 FolioLedgerCounters folio_ledger_count(FolioLedgerGuest *guest);
+
+/* How many actions are remembered of a guest. */
+#define FOLIO_LEDGER_ACTIONS 64u
+
+/* One action, all parts of it that followed each other. */
+typedef struct {
+    gint64 first, last; /* when it began, and when it was last heard of: seconds since 1970 */
+    FolioActKind kind;
+    guint order;
+    guint64 blocks; /* that it was begun with */
+    guint64 done;   /* that are DONE, as far as is known */
+    char *by;       /* as in FolioActRequest */
+} FolioLedgerAction;
+
+/* The last actions, the oldest first: FolioLedgerAction, to be freed with g_array_unref. */
+GArray *folio_ledger_list_actions(FolioLedgerGuest *guest);
 
 /* The THP setting of the guest's process: what it was before foliod changed it, and what foliod
  * made of it. TRUE in changed when it is written down. */

@@ -6,8 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define VALUE_MAX_BYTES  (64 * 1024)
@@ -31,12 +34,35 @@ system_getlk(int fd, struct flock *lock)
     return fcntl(fd, F_GETLK, lock);
 }
 
+static ssize_t
+system_madvise(int pidfd, const struct iovec *range, int advice)
+{
+    return syscall(SYS_process_madvise, pidfd, range, 1, advice, 0);
+}
+
+static int
+system_createat(int dir_fd, const char *path, int flags, mode_t mode)
+{
+    return openat(dir_fd, path, flags, mode);
+}
+
+static int
+system_renameat(int dir_fd, const char *from, const char *to)
+{
+    return renameat(dir_fd, from, dir_fd, to);
+}
+
 static const FolioFileCalls system_calls = {
     .openat = system_openat,
     .read = read,
     .ioctl = system_ioctl,
     .getlk = system_getlk,
     .write = write,
+    .madvise = system_madvise,
+    .createat = system_createat,
+    .renameat = system_renameat,
+    .mkdir = mkdir,
+    .rmdir = rmdir,
 };
 
 static FolioFileCalls calls = {
@@ -45,6 +71,11 @@ static FolioFileCalls calls = {
     .ioctl = system_ioctl,
     .getlk = system_getlk,
     .write = write,
+    .madvise = system_madvise,
+    .createat = system_createat,
+    .renameat = system_renameat,
+    .mkdir = mkdir,
+    .rmdir = rmdir,
 };
 
 void
@@ -63,6 +94,16 @@ folio_file_set_calls(const FolioFileCalls *new_calls)
         calls.getlk = new_calls->getlk;
     if (new_calls->write != NULL)
         calls.write = new_calls->write;
+    if (new_calls->madvise != NULL)
+        calls.madvise = new_calls->madvise;
+    if (new_calls->createat != NULL)
+        calls.createat = new_calls->createat;
+    if (new_calls->renameat != NULL)
+        calls.renameat = new_calls->renameat;
+    if (new_calls->mkdir != NULL)
+        calls.mkdir = new_calls->mkdir;
+    if (new_calls->rmdir != NULL)
+        calls.rmdir = new_calls->rmdir;
 }
 
 int
@@ -199,4 +240,89 @@ folio_file_write(int dir_fd, const char *path, const char *text, GError **error)
     else if ((gsize) done < size)
         g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_FAILED, "%s: only a part was taken", path);
     return done == (ssize_t) size;
+}
+
+gboolean
+folio_process_madvise(int pidfd, guint64 start, guint64 bytes, int advice)
+{
+    const struct iovec range = { .iov_base = (void *) (gsize) start, .iov_len = bytes };
+    ssize_t done;
+
+    do {
+        done = calls.madvise(pidfd, &range, advice);
+    } while (done < 0 && errno == EINTR);
+    return done >= 0;
+}
+
+/* A new file, and never through a link that somebody put there. Returns a descriptor or -1. */
+static int
+create_anew(int dir_fd, const char *name, GError **error)
+{
+    int fd;
+
+    unlinkat(dir_fd, name, 0); /* left over by one who was killed; what stays is found below */
+    do {
+        fd = calls.createat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                            0600);
+    } while (fd < 0 && errno == EINTR);
+    if (fd < 0)
+        folio_set_error_errno(error, errno, "%s", name);
+    return fd;
+}
+
+static gboolean
+write_all(int fd, const char *name, const char *bytes, gsize size, GError **error)
+{
+    gsize done = 0;
+
+    while (done < size) {
+        const ssize_t n = calls.write(fd, bytes + done, size - done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            folio_set_error_errno(error, n < 0 ? errno : EIO, "%s", name);
+            return FALSE;
+        }
+        done += (gsize) n;
+    }
+    return TRUE;
+}
+
+gboolean
+folio_file_replace(int dir_fd, const char *name, const char *bytes, gsize size, GError **error)
+{
+    g_autofree char *temporary = g_strconcat(name, ".new", NULL);
+    int fd = create_anew(dir_fd, temporary, error);
+    gboolean written;
+
+    if (fd < 0)
+        return FALSE;
+    written = write_all(fd, temporary, bytes, size, error);
+    close(fd);
+    if (written && calls.renameat(dir_fd, temporary, name) != 0) {
+        folio_set_error_errno(error, errno, "%s", name);
+        written = FALSE;
+    }
+    if (!written)
+        unlinkat(dir_fd, temporary, 0);
+    return written;
+}
+
+gboolean
+folio_file_make_dir(const char *path, GError **error)
+{
+    if (calls.mkdir(path, 0700) == 0 || errno == EEXIST)
+        return TRUE;
+    folio_set_error_errno(error, errno, "%s", path);
+    return FALSE;
+}
+
+gboolean
+folio_file_remove_dir(const char *path, GError **error)
+{
+    if (calls.rmdir(path) == 0 || errno == ENOENT)
+        return TRUE;
+    folio_set_error_errno(error, errno, "%s", path);
+    return FALSE;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* All reading and writing of files that the agent does not own (proc, sysfs, libvirt's run
- * directory), and the one seam below which tests inject faults. */
+ * directory), replacing those that it does, and the one seam below which tests inject faults. */
 #pragma once
 
 #include <fcntl.h>
 #include <glib.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 /* The system calls below the seam. Each sets errno and returns as its namesake does. */
 typedef struct {
@@ -14,6 +15,11 @@ typedef struct {
     int (*ioctl)(int fd, unsigned long request, void *argument);
     int (*getlk)(int fd, struct flock *lock); /* fcntl with F_GETLK */
     ssize_t (*write)(int fd, const void *buffer, size_t size);
+    ssize_t (*madvise)(int pidfd, const struct iovec *range, int advice);  /* process_madvise */
+    int (*createat)(int dir_fd, const char *path, int flags, mode_t mode); /* openat with a mode */
+    int (*renameat)(int dir_fd, const char *from, const char *to); /* both in that directory */
+    int (*mkdir)(const char *path, mode_t mode);
+    int (*rmdir)(const char *path);
 } FolioFileCalls;
 
 /* Replaces the calls, those that are not NULL; NULL puts all of the system's own back. For tests
@@ -52,3 +58,22 @@ char *folio_file_read_value(const char *root, const char *path);
  * such a file takes a value whole or refuses it. A short write is FAILED. Errors name the path;
  * their code is that of the errno. */
 gboolean folio_file_write(int dir_fd, const char *path, const char *text, GError **error);
+
+/* process_madvise of one range of the process of a pidfd, through the seam. The kernel looks at the
+ * process and at what the caller may even when bytes is 0. TRUE, or FALSE with errno set. */
+gboolean folio_process_madvise(int pidfd, guint64 start, guint64 bytes, int advice);
+
+/* Makes name in the directory dir_fd, or replaces it, with these bytes and mode 0600: whoever opens
+ * it finds all of the old file or all of the new one, whenever we are killed. It is written as
+ * "NAME.new" first; both are names without a slash. Nothing is waited for: after a power failure
+ * either may be found, or none, so this is for files in memory. FALSE: the old file is as it was;
+ * errors name the file. */
+gboolean folio_file_replace(int dir_fd, const char *name, const char *bytes, gsize size,
+                            GError **error);
+
+/* Makes a directory where making one is how something is set up, as in tracefs. TRUE also when
+ * there is one. Errors as of folio_file_write. */
+gboolean folio_file_make_dir(const char *path, GError **error);
+
+/* The opposite; TRUE also when there is none. */
+gboolean folio_file_remove_dir(const char *path, GError **error);

@@ -15,6 +15,7 @@
 #define FOLIO_MESSAGE_MODE        "c2a4f0f1de6b4d4c8d1f1c5e0b9a7d36"
 #define FOLIO_MESSAGE_HINTS       "d94f2a6be31c4d0c8a7f5e1b6c20a3f8"
 #define FOLIO_MESSAGE_BAD_HINTS   "e07b35c1f8a94b6e9d2c4a1f7b58d063"
+#define FOLIO_MESSAGE_LEDGER      "1d3c8f7a52e94b06a4c7e90b6f2d81e5"
 #define FOLIO_MESSAGE_JOB         "8e6d21c4b7f34e0c9a57d2f8c1b0e4a9"
 
 /* message_id may be NULL. guest_name and guest_uuid (fields FOLIOD_GUEST_NAME, FOLIOD_GUEST_UUID)

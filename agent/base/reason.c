@@ -129,8 +129,19 @@ static const struct {
       "Run: folioctl resume." },
     [FOLIO_REASON_NO_ACTUATOR] = {
       "no-actuator",
-      "it is measured only: this foliod has no way to split or collapse memory",
-      "" },
+      "it is measured only: nothing on this host can do what its mode is for",
+      "Run: folioctl doctor, which says what keeps DAMON, split_huge_pages and MADV_COLLAPSE from "
+      "being used." },
+    [FOLIO_REASON_KHUGEPAGED_UNDOES] = {
+      "khugepaged-undoes",
+      "khugepaged would undo splits",
+      "Start the guest by foliod-qemu with thp=khugepaged-off, or set Inject=yes, on a kernel with "
+      "foliod's patches; stop khugepaged for the whole host (folioctl doctor); or set "
+      "Khugepaged=strict. \"folioctl split --force\" splits all the same." },
+    [FOLIO_REASON_ON_REQUEST] = {
+      "on-request",
+      "it is measured; memory is split and collapsed when foliod is told to",
+      "Run: folioctl split GUEST, or folioctl collapse GUEST." },
     [FOLIO_REASON_NO_SAMPLER] = {
       "no-sampler",
       "its accesses cannot be sampled",

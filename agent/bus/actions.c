@@ -108,8 +108,9 @@ start_job(FolioCall *call, const Wish *wish, GError **error)
 
     if (ranges == NULL || !check_guest(call, wish, error))
         return 0;
-    actuator = folio_actuators_pick(folio_manager_get_actuators(call->manager), wish->kind,
-                                    wish->order, error);
+    actuator =
+        folio_actuators_pick(folio_acting_get_actuators(folio_manager_get_acting(call->manager)),
+                             wish->kind, wish->order, error);
     if (actuator == NULL)
         return 0;
     request.process = folio_guest_get_process(call->guest);
@@ -189,8 +190,9 @@ restore_guest(FolioCall *call, FolioGuest *guest, FolioActuator *actuator)
 static void
 restore_all(FolioCall *call)
 {
-    FolioActuator *actuator = folio_actuators_pick(folio_manager_get_actuators(call->manager),
-                                                   FOLIO_ACT_RESTORE, FOLIO_ORDER_HUGE, NULL);
+    FolioActuator *actuator =
+        folio_actuators_pick(folio_acting_get_actuators(folio_manager_get_acting(call->manager)),
+                             FOLIO_ACT_RESTORE, FOLIO_ORDER_HUGE, NULL);
     g_autoptr(GPtrArray) guests = folio_manager_list_guests(call->manager);
 
     for (guint i = 0; actuator != NULL && i < guests->len; i++)

@@ -234,7 +234,8 @@ is_usable(FolioActuator *actuator, char **reason)
 static GVariant *
 get_actuators(FolioCall *call)
 {
-    const FolioActuators *actuators = folio_manager_get_actuators(call->manager);
+    const FolioActuators *actuators =
+        folio_acting_get_actuators(folio_manager_get_acting(call->manager));
     GVariantBuilder list;
 
     g_variant_builder_init(&list, G_VARIANT_TYPE("a(sbs)"));

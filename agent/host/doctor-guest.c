@@ -20,7 +20,7 @@ nothing_is_wrong(FolioReason reason)
     return reason == FOLIO_REASON_NONE || reason == FOLIO_REASON_LOCATING ||
            reason == FOLIO_REASON_SUSPENDED || reason == FOLIO_REASON_MODE_OFF ||
            reason == FOLIO_REASON_MODE_OBSERVE || reason == FOLIO_REASON_PAUSED ||
-           reason == FOLIO_REASON_NO_ACTUATOR;
+           reason == FOLIO_REASON_ON_REQUEST;
 }
 
 static void

@@ -97,17 +97,18 @@ check_khugepaged(const FolioFeatures *features, GPtrArray *checks)
     }
     if (features->khugepaged_flag) {
         folio_checks_pass(checks, "khugepaged",
-                          "khugepaged runs, and can be kept away from a guest");
+                          "khugepaged runs, and can be kept away from a guest (Khugepaged=auto)");
         return;
     }
     commands = commands_that_stop_khugepaged(features);
-    remedy =
-        g_strdup_printf("On a host kept for guests run: %s (a tmpfs with huge=always keeps "
-                        "its huge pages, anonymous memory gets none). Otherwise boot " SERIES ".",
-                        commands);
+    remedy = g_strdup_printf("On a host kept for guests run: %s (a tmpfs with huge=always keeps "
+                             "its huge pages, anonymous memory gets none). Otherwise boot " SERIES
+                             ", or set "
+                             "Khugepaged=strict in foliod.conf.",
+                             commands);
     folio_checks_object(checks, FOLIO_CHECK_WARN, "khugepaged", remedy,
-                        "khugepaged runs: it would collapse again what is split (measuring is not "
-                        "disturbed)");
+                        "khugepaged runs: it would collapse again what is split, so nothing is "
+                        "split unless it is forced");
 }
 
 static void
@@ -125,7 +126,7 @@ check_khugepaged_flag(const FolioFeatures *features, GPtrArray *checks)
                             "processes that map its RAM (vhost-user, virtiofsd)");
     else
         folio_checks_object(checks, FOLIO_CHECK_WARN, "khugepaged-flag",
-                            "Boot " SERIES ", or stop khugepaged for the whole host as above.",
+                            "Boot " SERIES ", or do as above.",
                             "this kernel cannot keep khugepaged away from a single guest (no "
                             "THP_khugepaged in /proc/self/status)");
 }
@@ -153,10 +154,11 @@ check_damon(const FolioFeatures *features, GPtrArray *checks)
                             "/sys/kernel/mm/damon/admin/kdamonds");
     } else if (features->damon_running > 0) {
         folio_checks_object(checks, FOLIO_CHECK_WARN, "damon",
-                            "End what started it (damo, etmem or a script of this host). foliod "
-                            "leaves it alone.",
-                            "DAMON is taken: somebody else has %" G_GINT64_FORMAT
-                            " of %" G_GINT64_FORMAT " kdamonds at work",
+                            "End what started it (damo, etmem or a script of this host), unless "
+                            "foliod splits or collapses just now. foliod leaves what is not its "
+                            "own alone.",
+                            "DAMON is in use: %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT
+                            " kdamonds are at work",
                             features->damon_running, features->damon_kdamonds);
     } else {
         folio_checks_pass(checks, "damon", "DAMON is there, and free");
@@ -181,7 +183,8 @@ check_damon_actions(const FolioFeatures *features, GPtrArray *checks)
                             "scheme; nothing else marks a patched kernel");
     else
         folio_checks_object(checks, FOLIO_CHECK_WARN, "damon-actions", "Boot " SERIES ".",
-                            "this kernel's DAMON cannot split (%s)",
+                            "this kernel's DAMON cannot split (%s), so foliod uses debugfs and "
+                            "MADV_COLLAPSE",
                             features->damon ? "its schemes have no target_order" : "there is none");
 }
 
@@ -291,13 +294,14 @@ typedef struct {
     FolioCheckResult without;
 } Capability;
 
-/* What the unit file keeps. CAP_SYS_NICE (process_madvise) is for versions that act. */
+/* What the unit file keeps. */
 static const Capability capabilities[] = {
     { CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "the maps of QEMU", FOLIO_CHECK_FAIL },
     { CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", "the pagemap of QEMU", FOLIO_CHECK_FAIL },
     { CAP_PERFMON, "CAP_PERFMON", "perf events", FOLIO_CHECK_WARN },
     { CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "host frame numbers, without which samples have no block",
       FOLIO_CHECK_WARN },
+    { CAP_SYS_NICE, "CAP_SYS_NICE", "MADV_COLLAPSE in QEMU", FOLIO_CHECK_WARN },
 };
 
 static void
@@ -315,8 +319,8 @@ check_capabilities(const FolioFeatures *features, GPtrArray *checks)
     }
     if (worst == FOLIO_CHECK_PASS)
         folio_checks_pass(checks, "capabilities",
-                          "CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_PERFMON and CAP_SYS_ADMIN are "
-                          "held; this version does not need CAP_SYS_NICE");
+                          "CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_PERFMON, CAP_SYS_ADMIN and "
+                          "CAP_SYS_NICE are held");
     else
         folio_checks_object(checks, worst, "capabilities",
                             "Start foliod from its unit file: systemctl start foliod",

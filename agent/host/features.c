@@ -8,6 +8,7 @@
 #include "base/format.h"
 #include "host/perf-probe.h"
 #include "memory/pagemap.h"
+#include "memory/thp-settings.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -79,26 +80,6 @@ status_field(const char *text, const char *key)
     return NULL;
 }
 
-/* As hugepage_pmd_enabled() of mm/khugepaged.c decides whether the thread runs, over its versions:
- * the plain setting, that of 2 MiB anonymous pages (6.8), and that of 2 MiB shmem pages (6.13). */
-static gboolean
-khugepaged_is_active(const FolioFeatures *features, const char *sys_root)
-{
-    static const char *const anon_on[] = { "always", "madvise", NULL };
-    static const char *const shmem_on[] = { "always", "within_size", "advise", NULL };
-    static const char *const shmem_off[] = { "", "never", "deny", NULL };
-    g_autofree char *shmem_2m = read_choice(sys_root, THP "hugepages-2048kB/shmem_enabled");
-
-    if (g_strv_contains(anon_on, features->thp_enabled) ||
-        g_strv_contains(anon_on, features->thp_enabled_2m))
-        return TRUE;
-    if (g_str_equal(features->shmem_enabled, "deny"))
-        return FALSE;
-    return g_strv_contains(shmem_on, shmem_2m) ||
-           (g_str_equal(shmem_2m, "inherit") &&
-            !g_strv_contains(shmem_off, features->shmem_enabled));
-}
-
 static void
 probe_thp(FolioFeatures *features, const FolioHostPaths *paths)
 {
@@ -112,7 +93,7 @@ probe_thp(FolioFeatures *features, const FolioHostPaths *paths)
     features->khugepaged_flag = flag != NULL;
     features->khugepaged_backoff =
         exists(paths->sys_root, THP "khugepaged/split_backoff_millisecs");
-    features->khugepaged_active = khugepaged_is_active(features, paths->sys_root);
+    features->khugepaged_active = folio_thp_khugepaged_runs(paths->sys_root);
     if (effective == NULL ||
         !g_ascii_string_to_unsigned(effective, 16, 0, G_MAXUINT64, &features->capabilities, NULL))
         features->capabilities = 0;

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file-io.h"
+#include "memory/thp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,9 +12,6 @@
 #include <sys/prctl.h>
 
 #define STATUS_MAX_BYTES (64 * 1024)
-
-/* PR_THP_DISABLE_KHUGEPAGED of kernel/patches: third argument of PR_SET_THP_DISABLE. */
-#define THP_DISABLE_KHUGEPAGED (1UL << 16)
 
 static gboolean
 parse_thp(const char *value, const char *where, FolioLaunchThp *thp, GError **error)
@@ -58,38 +56,40 @@ folio_launch_take_thp(const char *const *arguments, const char *environment, Fol
     return g_strv_builder_end(others);
 }
 
-gboolean
-folio_launch_status_has_khugepaged(const char *status)
+/* On any other kernel the bit may come to mean something else, and an older one refuses it: so the
+ * call itself is no probe. */
+static gboolean
+kernel_knows_khugepaged(void)
 {
-    /* At the start of a line: the first line is the process's name, which anybody can choose, but
-     * the kernel escapes line feeds in it. */
-    return strstr(status, "\nTHP_khugepaged:") != NULL;
+    g_autofree char *text =
+        folio_file_read(AT_FDCWD, "/proc/self/status", STATUS_MAX_BYTES, NULL, NULL);
+    FolioThpStatus status = { 0 };
+
+    if (text != NULL)
+        folio_thp_parse_status(text, &status);
+    return status.knows_khugepaged;
 }
 
 gboolean
 folio_launch_apply_thp(FolioLaunchThp thp, GError **error)
 {
+    unsigned long disable = 0;
     unsigned long flags = 0;
 
     if (thp == FOLIO_LAUNCH_THP_KEEP)
         return TRUE;
-    if (thp == FOLIO_LAUNCH_THP_KHUGEPAGED_OFF) {
-        g_autofree char *status =
-            folio_file_read(AT_FDCWD, "/proc/self/status", STATUS_MAX_BYTES, NULL, NULL);
-
-        /* On any other kernel the bit may come to mean something else, and an older one refuses it:
-         * so the call itself is no probe. */
-        if (status == NULL || !folio_launch_status_has_khugepaged(status)) {
-            g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_UNSUPPORTED,
-                        "thp=khugepaged-off: this kernel cannot stop khugepaged for one process");
-            return FALSE;
-        }
-        flags = THP_DISABLE_KHUGEPAGED;
+    if (thp == FOLIO_LAUNCH_THP_KHUGEPAGED_OFF && !kernel_knows_khugepaged()) {
+        g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_UNSUPPORTED,
+                    "thp=khugepaged-off: this kernel cannot stop khugepaged for one process");
+        return FALSE;
     }
+    folio_thp_get_arguments(thp == FOLIO_LAUNCH_THP_OFF ? FOLIO_THP_NO_HUGE_PAGES
+                                                        : FOLIO_THP_NO_KHUGEPAGED,
+                            &disable, &flags);
     /* Without flags this is far stronger than "no khugepaged": the RAM of the guest is then never
      * mapped by huge pages, not at a fault nor by MADV_COLLAPSE, for as long as the process lives
      * or until somebody takes it back. It is for guests that are to be small from the start. */
-    if (prctl(PR_SET_THP_DISABLE, 1UL, flags, 0UL, 0UL) < 0) {
+    if (prctl(PR_SET_THP_DISABLE, disable, flags, 0UL, 0UL) < 0) {
         int saved_errno = errno;
 
         g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_UNSUPPORTED, "prctl(PR_SET_THP_DISABLE): %s",

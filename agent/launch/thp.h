@@ -19,10 +19,6 @@ typedef enum {
 char **folio_launch_take_thp(const char *const *arguments, const char *environment,
                              FolioLaunchThp *thp, GError **error);
 
-/* Whether this /proc/PID/status is of a kernel whose PR_SET_THP_DISABLE can stop khugepaged alone.
- */
-gboolean folio_launch_status_has_khugepaged(const char *status);
-
 /* Sets it for this process and what it executes. FOLIO_ERROR_UNSUPPORTED when the kernel cannot;
  * nothing was changed then. */
 gboolean folio_launch_apply_thp(FolioLaunchThp thp, GError **error);

@@ -220,6 +220,12 @@ parse_stat(const char *text, char *state, guint64 *start_time)
 }
 
 static gboolean
+has_ended(char state)
+{
+    return state == 'Z' || state == 'X' || state == 'x';
+}
+
+static gboolean
 read_start_time(const FolioProcess *process, guint64 *start_time, FolioReason *reason,
                 GError **error)
 {
@@ -232,7 +238,7 @@ read_start_time(const FolioProcess *process, guint64 *start_time, FolioReason *r
     if (!parse_stat(text, &state, start_time))
         return refuse(reason, FOLIO_REASON_NO_ACCESS, error, FOLIO_ERROR_INVALID,
                       "%sstat: not in the kernel's format", process->where);
-    if (state == 'Z' || state == 'X' || state == 'x')
+    if (has_ended(state))
         return refuse(reason, FOLIO_REASON_PROCESS_GONE, error, FOLIO_ERROR_NOT_FOUND,
                       "%sstat: the process has ended (state %c)", process->where, state);
     return TRUE;
@@ -359,6 +365,35 @@ check(FolioProcess *process, const FolioProcessQuery *query, FolioReason *reason
                   "%sstat: the start time has changed: another process now", process->where);
 }
 
+static FolioProcess *
+process_new(pid_t pid)
+{
+    FolioProcess *process = g_atomic_rc_box_new0(FolioProcess);
+
+    process->pid = pid;
+    process->proc_fd = -1;
+    process->pidfd = -1;
+    return process;
+}
+
+FolioProcess *
+folio_process_hold(const char *proc_root, pid_t pid, guint64 start_time, GError **error)
+{
+    g_autoptr(FolioProcess) process = process_new(pid);
+    FolioReason ignored;
+
+    if (!hold(process, proc_root, &ignored, error) ||
+        !read_start_time(process, &process->start_time, &ignored, error))
+        return NULL;
+    if (process->start_time == start_time)
+        return g_steal_pointer(&process);
+    g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_NOT_FOUND,
+                "%sstat: started at %" G_GUINT64_FORMAT ", not at %" G_GUINT64_FORMAT
+                ": another process",
+                process->where, process->start_time, start_time);
+    return NULL;
+}
+
 FolioProcess *
 folio_process_locate(const FolioProcessQuery *query, FolioReason *reason, GError **error)
 {
@@ -367,10 +402,7 @@ folio_process_locate(const FolioProcessQuery *query, FolioReason *reason, GError
 
     if (pid == 0)
         return NULL;
-    process = g_atomic_rc_box_new0(FolioProcess);
-    process->pid = pid;
-    process->proc_fd = -1;
-    process->pidfd = -1;
+    process = process_new(pid);
     if (!hold(process, query->proc_root, reason, error))
         return NULL;
     if (!check(process, query, reason, error)) {
@@ -447,4 +479,18 @@ folio_process_is_alive(const FolioProcess *process)
         ready = poll(&pidfd, 1, 0);
     } while (ready < 0 && errno == EINTR);
     return ready == 0;
+}
+
+gboolean
+folio_process_is_running(const char *proc_root, pid_t pid, guint64 start_time)
+{
+    g_autofree char *path = g_strdup_printf("%s/%d/stat", proc_root, pid);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = folio_file_read(AT_FDCWD, path, STAT_MAX_BYTES, NULL, &error);
+    guint64 found;
+    char state;
+
+    if (text == NULL)
+        return !g_error_matches(error, FOLIO_ERROR, FOLIO_ERROR_NOT_FOUND);
+    return !parse_stat(text, &state, &found) || (found == start_time && !has_ended(state));
 }

@@ -40,6 +40,12 @@ typedef struct _FolioProcess FolioProcess;
 FolioProcess *folio_process_locate(const FolioProcessQuery *query, FolioReason *reason,
                                    GError **error);
 
+/* Holds a process that is known already, by its PID and start time (field 22 of /proc/PID/stat);
+ * nothing else about it is checked, and get_exe gives NULL. NOT_FOUND when it has ended, whatever
+ * has its PID now. */
+FolioProcess *folio_process_hold(const char *proc_root, pid_t pid, guint64 start_time,
+                                 GError **error);
+
 FolioProcess *folio_process_ref(FolioProcess *process);
 
 void folio_process_unref(FolioProcess *process);
@@ -62,6 +68,10 @@ int folio_process_get_pidfd(const FolioProcess *process);
 
 /* TRUE until the process has ended (a zombie has ended). */
 gboolean folio_process_is_alive(const FolioProcess *process);
+
+/* Is the process of that PID the one that began then? For one that nobody holds. FALSE when it has
+ * ended, a zombie included; TRUE when that cannot be told. */
+gboolean folio_process_is_running(const char *proc_root, pid_t pid, guint64 start_time);
 
 /* How many threads it has; 0 when it has ended. One system call, whatever their number. */
 guint folio_process_count_threads(const FolioProcess *process);

@@ -64,7 +64,7 @@ cap(FolioHints *values, FolioHint hint, const FolioHints *bound, FolioMode ceili
         values->max_rate = MIN(values->max_rate, bound->max_rate);
         break;
     case FOLIO_HINT_KHUGEPAGED:
-        values->khugepaged = MIN(values->khugepaged, bound->khugepaged);
+        values->khugepaged = MIN(values->khugepaged, MIN(bound->khugepaged, FOLIO_KHUGEPAGED_AUTO));
         break;
     case FOLIO_N_HINTS:
     default:
@@ -72,27 +72,37 @@ cap(FolioHints *values, FolioHint hint, const FolioHints *bound, FolioMode ceili
     }
 }
 
-/* "split-order=0 of its metadata is capped to 2 by SplitOrder=2" */
+/* What kept values at what they are: "by SplitOrder=2". */
+static char *
+name_limit(const FolioHints *values, FolioHint hint, const FolioPolicyInput *input)
+{
+    const FolioHints *bound = input->said[FOLIO_FROM_DEFAULT];
+    g_autofree char *limit = NULL;
+
+    if (hint == FOLIO_HINT_MODE)
+        return g_strdup_printf("by HintCeiling=%s", folio_mode_to_string(input->ceiling));
+    if (hint == FOLIO_HINT_KHUGEPAGED && values->khugepaged < bound->khugepaged)
+        return g_strdup("since no hint can ask for more");
+    limit = folio_hints_print(bound, hint);
+    return g_strdup_printf("by %s=%s", folio_hint_key(hint), limit);
+}
+
+/* "split-order=0 (metadata) is capped to 2 by SplitOrder=2" */
 static void
 cap_and_tell(FolioHints *values, FolioHint hint, FolioPolicyFrom from,
              const FolioPolicyInput *input, GString *capped)
 {
-    const FolioHints *bound = input->said[FOLIO_FROM_DEFAULT];
     g_autofree char *asked = folio_hints_print(values, hint);
     g_autofree char *got = NULL;
     g_autofree char *limit = NULL;
-    gboolean is_mode = hint == FOLIO_HINT_MODE;
 
-    cap(values, hint, bound, input->ceiling);
+    cap(values, hint, input->said[FOLIO_FROM_DEFAULT], input->ceiling);
     got = folio_hints_print(values, hint);
     if (g_str_equal(asked, got))
         return;
-    limit =
-        is_mode ? g_strdup(folio_mode_to_string(input->ceiling)) : folio_hints_print(bound, hint);
-    g_string_append_printf(capped, "%s%s=%s (%s) is capped to %s by %s=%s",
-                           capped->len > 0 ? "; " : "", folio_hint_name(hint), asked,
-                           folio_policy_from_token(from), got,
-                           is_mode ? "HintCeiling" : folio_hint_key(hint), limit);
+    limit = name_limit(values, hint, input);
+    g_string_append_printf(capped, "%s%s=%s (%s) is capped to %s %s", capped->len > 0 ? "; " : "",
+                           folio_hint_name(hint), asked, folio_policy_from_token(from), got, limit);
 }
 
 static FolioPolicyFrom

@@ -31,7 +31,8 @@ typedef struct {
 
 /* Nova and metadata are hints: whoever writes them need not be root. Their mode is cut down to what
  * the ceiling does too; split order, sparse threshold, rate and khugepaged may only be gentler than
- * the default: a higher order, a lower threshold and rate, keep in place of auto. */
+ * the default: a higher order, a lower threshold and rate, keep in place of auto. None can have
+ * khugepaged=strict, whatever the default. */
 FolioGuestPolicy *folio_guest_policy_resolve(const FolioPolicyInput *input);
 
 gboolean folio_guest_policy_equal(const FolioGuestPolicy *a, const FolioGuestPolicy *b);

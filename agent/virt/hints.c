@@ -51,11 +51,11 @@ read_hint(FolioHints *hints, FolioHint hint, const char *name, const char *value
 {
     g_autofree char *shown = NULL;
 
-    if (folio_hints_read(hints, hint, value))
+    if (folio_hints_read_of_guest(hints, hint, value))
         return TRUE;
     shown = excerpt(value);
     return refuse(error, "%s=\"%s\" is not allowed; allowed are %s", name, shown,
-                  folio_hint_allowed(hint));
+                  folio_hint_allowed_to_guests(hint));
 }
 
 /* <policy> */

@@ -20,7 +20,7 @@ check_set(const FolioHints *hints)
         if (!folio_hints_has(hints, (FolioHint) i))
             continue;
         value = folio_hints_print(hints, (FolioHint) i);
-        g_assert_true(folio_hints_read(&again, (FolioHint) i, value));
+        g_assert_true(folio_hints_read_of_guest(&again, (FolioHint) i, value));
     }
     g_assert_true(folio_hints_equal(hints, &again));
     g_assert_true(hints->mode <= FOLIO_MODE_ADAPTIVE);

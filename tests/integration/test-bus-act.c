@@ -304,7 +304,8 @@ start_service(Fixture *fixture)
     fixture->fake.actuator.klass = &fake_class;
     fixture->fake.any_order = TRUE;
     fixture->fake.runs = g_ptr_array_new();
-    folio_actuators_add(folio_manager_get_actuators(fixture->manager), &fixture->fake.actuator);
+    folio_actuators_add(folio_acting_get_actuators(folio_manager_get_acting(fixture->manager)),
+                        &fixture->fake.actuator);
     fixture->service = folio_service_new(fixture->manager);
     folio_service_start(fixture->service, &events, &acquired);
     folio_manager_start(fixture->manager);

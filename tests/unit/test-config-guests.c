@@ -128,7 +128,7 @@ test_of_one_guest(void **state)
 
     write_file(fixture->guests, UUID ".conf", "# why\n[Guest]\nMode=split\nSplitOrder=\n");
     write_file(fixture->guests, "0F5E3A1C-7B2D-4C6E-9A8F-00112233AABB.conf",
-               "[Guest]\nMaxRate=1M\nKhugepaged=keep\nSparseBelow=9\nSplitOrder=3\n");
+               "[Guest]\nMaxRate=1M\nKhugepaged=strict\nSparseBelow=9\nSplitOrder=3\n");
     write_file(fixture->guests, "notes.txt", "not looked at");
     config = load(fixture);
     assert_int_equal(fixture->errors->len, 0);
@@ -142,6 +142,7 @@ test_of_one_guest(void **state)
     assert_false(folio_hints_has(hints, FOLIO_HINT_MODE));
     assert_int_equal(hints->max_rate, 1 << 20);
     assert_int_equal(hints->split_order, 3);
+    assert_int_equal(hints->khugepaged, FOLIO_KHUGEPAGED_STRICT);
 }
 
 static void

@@ -278,7 +278,7 @@ typedef struct {
 
 static const BadFile bad_files[] = {
     { "[Guests]\nMode=off\n[Host]\nA=1\nB=2\n", 3, "",
-      "unknown group [Host]; known are [Libvirt], [Guests], [Sampling]" },
+      "unknown group [Host]; known are [Libvirt], [Guests], [Sampling], [Acting]" },
     { "[Guests]\nMode=off\n\nmode=off\n", 4, "mode",
       "unknown key; those of [Guests] are Mode, SplitOrder" },
     { "[Libvirt]\nMode=off\n", 2, "Mode", "those of [Libvirt] are Connect, RunDirectory" },
@@ -289,7 +289,7 @@ static const BadFile bad_files[] = {
     { "[Guests]\nSplitOrder=9\n", 2, "SplitOrder", "\"9\" is not allowed; allowed are 0 to 8" },
     { "[Guests]\nSparseBelow=0\n", 2, "SparseBelow", "allowed are 1 to 512" },
     { "[Guests]\nMaxRate=64\n", 2, "MaxRate", "allowed are bytes per second such as 64M" },
-    { "[Guests]\nKhugepaged=strict\n", 2, "Khugepaged", "allowed are auto, keep" },
+    { "[Guests]\nKhugepaged=Strict\n", 2, "Khugepaged", "allowed are auto, keep, strict" },
     { "[Guests]\nHintCeiling=off\n", 2, "HintCeiling",
       "allowed are observe, split, collapse, adaptive" },
     { "[Guests]\nStatusMetadata=maybe\n", 2, "StatusMetadata", "allowed are no, yes" },

@@ -163,6 +163,10 @@ test_state_remedy(void **state)
     assert_guest(patient, "guest-state", FOLIO_CHECK_FAIL, "", "RunDirectory=");
     patient->guest.reason = FOLIO_REASON_SUSPENDED;
     assert_guest(patient, "guest-state", FOLIO_CHECK_PASS, "", "");
+    patient->guest.reason = FOLIO_REASON_KHUGEPAGED_UNDOES;
+    assert_guest(patient, "guest-state", FOLIO_CHECK_FAIL, "", "thp=khugepaged-off");
+    patient->guest.reason = FOLIO_REASON_ON_REQUEST;
+    assert_guest(patient, "guest-state", FOLIO_CHECK_PASS, "", "");
 }
 
 static void

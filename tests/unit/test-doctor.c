@@ -6,8 +6,9 @@
 #include <linux/capability.h>
 
 #define BIT64(bit) (1ULL << (bit))
-#define CAPS_NEEDED \
-    (BIT64(CAP_SYS_PTRACE) | BIT64(CAP_DAC_READ_SEARCH) | BIT64(CAP_PERFMON) | BIT64(CAP_SYS_ADMIN))
+#define CAPS_NEEDED                                                            \
+    (BIT64(CAP_SYS_PTRACE) | BIT64(CAP_DAC_READ_SEARCH) | BIT64(CAP_PERFMON) | \
+     BIT64(CAP_SYS_ADMIN) | BIT64(CAP_SYS_NICE))
 
 static const char *const host_checks[] = {
     "page-size", "thp",           "tmpfs-huge",   "khugepaged",    "khugepaged-flag",
@@ -132,6 +133,7 @@ test_khugepaged(void **state)
     assert_host(features, "khugepaged-flag", FOLIO_CHECK_WARN, "vhost-user", "patches");
     features->khugepaged_flag = FALSE;
     assert_host(features, "khugepaged-flag", FOLIO_CHECK_WARN, "THP_khugepaged", "patches");
+    assert_host(features, "khugepaged", FOLIO_CHECK_WARN, "forced", "Khugepaged=strict");
     assert_host(features, "khugepaged", FOLIO_CHECK_WARN, "collapse again",
                 "run: echo never > /sys/kernel/mm/transparent_hugepage/enabled (");
     /* Each setting that keeps it going has its own command. */
@@ -233,6 +235,9 @@ test_capabilities(void **state)
     assert_null(strstr(find_nth(checks, "capabilities", 0)->text, "CAP_SYS_PTRACE"));
     features->capabilities = CAPS_NEEDED & ~BIT64(CAP_SYS_ADMIN);
     assert_host(features, "capabilities", FOLIO_CHECK_WARN, "CAP_SYS_ADMIN (host frame",
+                "unit file");
+    features->capabilities = CAPS_NEEDED & ~BIT64(CAP_SYS_NICE);
+    assert_host(features, "capabilities", FOLIO_CHECK_WARN, "CAP_SYS_NICE (MADV_COLLAPSE",
                 "unit file");
     features->capabilities = CAPS_NEEDED & ~BIT64(CAP_SYS_PTRACE);
     assert_host(features, "capabilities", FOLIO_CHECK_FAIL, "CAP_SYS_PTRACE", "unit file");

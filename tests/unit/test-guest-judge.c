@@ -4,6 +4,7 @@
 #include "guest-judge.h"
 
 static const FolioSamplingFigures nothing = { .state = FOLIO_SAMPLING_OFF, .source = "none" };
+static const FolioProspect no_prospect;
 
 /* A look that found all there is to find. Its two RAM blocks have these reasons. */
 typedef struct {
@@ -37,7 +38,7 @@ static void
 assert_standing(const FolioLook *look, FolioMode mode, gboolean suspended, FolioGuestState state,
                 FolioReason reason)
 {
-    const FolioStanding standing = folio_guest_judge(look, mode, suspended, &nothing);
+    const FolioStanding standing = folio_guest_judge(look, mode, suspended, &nothing, &no_prospect);
 
     assert_string_equal(folio_guest_state_token(standing.state), folio_guest_state_token(state));
     assert_string_equal(folio_reason_token(standing.reason), folio_reason_token(reason));
@@ -117,6 +118,36 @@ test_modes_that_act(void **state)
     found_clear(&found);
 }
 
+/* What can be done, and what khugepaged would make of it. */
+static void
+test_prospects(void **state)
+{
+    static const struct {
+        FolioMode mode;
+        FolioProspect prospect;
+        FolioReason reason;
+    } cases[] = {
+        { FOLIO_MODE_OBSERVE, { TRUE, TRUE }, FOLIO_REASON_MODE_OBSERVE },
+        { FOLIO_MODE_SPLIT, { FALSE, TRUE }, FOLIO_REASON_NO_ACTUATOR },
+        { FOLIO_MODE_SPLIT, { TRUE, TRUE }, FOLIO_REASON_KHUGEPAGED_UNDOES },
+        { FOLIO_MODE_ADAPTIVE, { TRUE, TRUE }, FOLIO_REASON_KHUGEPAGED_UNDOES },
+        { FOLIO_MODE_COLLAPSE, { TRUE, TRUE }, FOLIO_REASON_ON_REQUEST },
+        { FOLIO_MODE_SPLIT, { TRUE, FALSE }, FOLIO_REASON_ON_REQUEST },
+    };
+    Found found;
+
+    found_init(&found, FOLIO_REASON_NONE, FOLIO_REASON_NONE, FOLIO_REASON_NONE);
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        const FolioStanding standing =
+            folio_guest_judge(&found.look, cases[i].mode, FALSE, &nothing, &cases[i].prospect);
+
+        assert_int_equal(standing.state, FOLIO_GUEST_LOCATED);
+        assert_string_equal(folio_reason_token(standing.reason),
+                            folio_reason_token(cases[i].reason));
+    }
+    found_clear(&found);
+}
+
 static void
 test_pause_holds_those_that_could_be_served(void **state)
 {
@@ -137,7 +168,7 @@ assert_sampled(const Found *found, const FolioSamplingFigures *sampling, FolioGu
                FolioReason reason)
 {
     const FolioStanding standing =
-        folio_guest_judge(&found->look, FOLIO_MODE_OBSERVE, FALSE, sampling);
+        folio_guest_judge(&found->look, FOLIO_MODE_OBSERVE, FALSE, sampling, &no_prospect);
 
     assert_string_equal(folio_guest_state_token(standing.state), folio_guest_state_token(state));
     assert_string_equal(folio_reason_token(standing.reason), folio_reason_token(reason));
@@ -222,6 +253,7 @@ main(void)
         cmocka_unit_test(test_located),
         cmocka_unit_test(test_one_good_block_is_enough),
         cmocka_unit_test(test_modes_that_act),
+        cmocka_unit_test(test_prospects),
         cmocka_unit_test(test_pause_holds_those_that_could_be_served),
         cmocka_unit_test(test_sampled),
         cmocka_unit_test(test_waits),

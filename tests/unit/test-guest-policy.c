@@ -21,6 +21,7 @@ hints(const char *text, FolioHints *into)
 }
 
 #define DEFAULT "mode=observe split-order=2 sparse-below=100 max-rate=256M khugepaged=auto"
+#define STRICT  "mode=observe split-order=2 sparse-below=100 max-rate=256M khugepaged=strict"
 
 typedef struct {
     const char *said[FOLIO_N_FROM]; /* from the default on */
@@ -118,6 +119,33 @@ static const Case cases[] = {
       "observe 2 100 256M keep",
       "default",
       "khugepaged=auto (nova) is capped to keep by Khugepaged=keep" },
+    /* Strict is the administrator's alone, for one guest or for all. */
+    { { DEFAULT, [DROP] = "khugepaged=strict" },
+      FOLIO_MODE_ADAPTIVE,
+      "observe 2 100 256M strict",
+      "default",
+      "" },
+    { { DEFAULT, [META] = "khugepaged=strict" },
+      FOLIO_MODE_ADAPTIVE,
+      "observe" REST,
+      "default",
+      "khugepaged=strict (metadata) is capped to auto by Khugepaged=auto" },
+    { { STRICT, [NOVA] = "khugepaged=strict" },
+      FOLIO_MODE_ADAPTIVE,
+      "observe" REST,
+      "default",
+      "khugepaged=strict (nova) is capped to auto since no hint can ask for more" },
+    { { STRICT, [DROP] = "khugepaged=keep", [META] = "khugepaged=auto" },
+      FOLIO_MODE_ADAPTIVE,
+      "observe" REST,
+      "default",
+      "" },
+    { { STRICT, [META] = "khugepaged=keep" },
+      FOLIO_MODE_ADAPTIVE,
+      "observe 2 100 256M keep",
+      "default",
+      "" },
+    { { STRICT }, FOLIO_MODE_ADAPTIVE, "observe 2 100 256M strict", "default", "" },
     { { DEFAULT, [DROP] = "split-order=0 sparse-below=512 max-rate=1T" },
       FOLIO_MODE_OBSERVE,
       "observe 0 512 1T auto",

@@ -4,6 +4,7 @@
 #include "cmocka-all.h"
 #include "launch/align.h"
 #include "launch/thp.h"
+#include "memory/thp.h"
 
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -291,16 +292,6 @@ test_thp_refused(void **state)
     }
 }
 
-static void
-test_khugepaged_line(void **state)
-{
-    assert_true(
-        folio_launch_status_has_khugepaged("Name:\ta\nTHP_enabled:\t1\nTHP_khugepaged:\t1\n"));
-    assert_false(folio_launch_status_has_khugepaged("Name:\ta\nTHP_enabled:\t1\n"));
-    assert_false(folio_launch_status_has_khugepaged("Name:\tTHP_khugepaged:\nTHP_enabled:\t1\n"));
-    assert_false(folio_launch_status_has_khugepaged(""));
-}
-
 /* In a child: what this process is set to would stay. Exits with what PR_GET_THP_DISABLE says. */
 static int
 thp_disabled_after(FolioLaunchThp thp, gboolean *applied)
@@ -323,7 +314,8 @@ thp_disabled_after(FolioLaunchThp thp, gboolean *applied)
 static void
 test_thp_is_applied(void **state)
 {
-    g_autofree char *status = NULL;
+    g_autofree char *text = NULL;
+    FolioThpStatus status;
     gboolean applied = FALSE;
 
     assert_int_equal(thp_disabled_after(FOLIO_LAUNCH_THP_KEEP, &applied), 0);
@@ -332,8 +324,9 @@ test_thp_is_applied(void **state)
     assert_true(applied);
 
     /* Never the plain flag in place of the one for khugepaged, whatever this kernel is. */
-    assert_true(g_file_get_contents("/proc/self/status", &status, NULL, NULL));
-    if (folio_launch_status_has_khugepaged(status)) {
+    assert_true(g_file_get_contents("/proc/self/status", &text, NULL, NULL));
+    folio_thp_parse_status(text, &status);
+    if (status.knows_khugepaged) {
         assert_int_equal(thp_disabled_after(FOLIO_LAUNCH_THP_KHUGEPAGED_OFF, &applied), 1);
         assert_true(applied);
     } else {
@@ -351,7 +344,7 @@ main(void)
         cmocka_unit_test(test_keyval),           cmocka_unit_test(test_keyval_left_alone),
         cmocka_unit_test(test_arguments),        cmocka_unit_test(test_many_arguments),
         cmocka_unit_test(test_thp_is_taken_out), cmocka_unit_test(test_thp_refused),
-        cmocka_unit_test(test_khugepaged_line),  cmocka_unit_test(test_thp_is_applied),
+        cmocka_unit_test(test_thp_is_applied),
     };
 
     return cmocka_run_group_tests_name("launch", tests, NULL, NULL);

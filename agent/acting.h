@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What foliod does to guests: the actuators of this host, and what they share: the ledger, and the
+ * keeper of khugepaged. Of the main context; what blocks runs in tasks. */
+#pragma once
+
+#include "act/act-run.h"
+#include "guest.h"
+
+typedef struct {
+    const char *state_dir; /* foliod's own run directory, where the ledger is */
+    const char *proc_root;
+    const char *sys_root;
+    const char *inject_program; /* foliod-inject */
+} FolioActingOptions;
+
+typedef struct _FolioActing FolioActing;
+
+/* changed is called when what actuators can do may be another. */
+FolioActing *folio_acting_new(const FolioActingOptions *options,
+                              void (*changed)(gpointer user_data), gpointer user_data);
+
+/* Gives back what the actuators have set up on the host: kdamonds and the like. Splits, the flag of
+ * a guest's process and the ledger stay. No run is under way. Blocking. */
+void folio_acting_free(FolioActing *acting);
+
+/* All actuators, the first choice first. */
+FolioActuators *folio_acting_get_actuators(FolioActing *acting);
+
+/* Asks them again what they can do. */
+void folio_acting_probe(FolioActing *acting);
+
+/* May foliod have a guest's QEMU change its own setting? Its mode is to act, and Inject= allows it.
+ */
+gboolean folio_acting_may_inject(FolioActing *acting, FolioGuest *guest);
+
+/* What has been done to the guest, as of a moment ago. Zero before its process is known. */
+void folio_acting_count(FolioActing *acting, FolioGuest *guest, FolioLedgerCounters *counters);
+
+/* How khugepaged stands to it, as of some seconds ago. FREE before its process is known. */
+FolioKeeper folio_acting_get_keeper(FolioActing *acting, FolioGuest *guest);
+
+/* Something may be another: the guest was looked at, or a run has ended. */
+void folio_acting_look(FolioActing *acting, FolioGuest *guest);
+
+/* libvirt says that it does not run any more. */
+void folio_acting_forget(FolioActing *acting, FolioGuest *guest);

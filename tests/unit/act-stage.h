@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A way that does what the test says, and runs of an actuator over it, watched. */
+#pragma once
+
+#include "act-child.h"
+#include "fake-ledger.h"
+
+typedef struct _FakeWay FakeWay;
+
+struct _FakeWay {
+    FolioWay way;
+    ActChild *child;
+    const char *cannot; /* NULL: it can */
+    /* Told with the number of the chunk, from 1 on. NULL: does nothing. */
+    gboolean (*act)(FakeWay *self, guint number, FolioChunk *chunk, GCancellable *cancellable,
+                    GError **error);
+    guint n_chunks;
+    guint n_blocks; /* asked of it */
+    gboolean closed;
+};
+
+static inline gboolean
+fake_way_probe(FolioWay *way, FolioActKind kind, guint order, char **reason)
+{
+    const FakeWay *self = (FakeWay *) way;
+
+    assert_true((kind == FOLIO_ACT_COLLAPSE && order == 9) ||
+                (kind == FOLIO_ACT_SPLIT && order < 9));
+    if (self->cannot != NULL)
+        *reason = g_strdup(self->cannot);
+    return self->cannot == NULL;
+}
+
+static inline gboolean
+fake_way_apply(FolioWay *way, FolioChunk *chunk, GCancellable *cancellable, GError **error)
+{
+    FakeWay *self = (FakeWay *) way;
+
+    assert_true(chunk->n_blocks >= 1 && chunk->n_blocks <= FOLIO_CHUNK_BLOCKS);
+    assert_int_equal(count_blocks(chunk->ranges, chunk->n_ranges), chunk->n_blocks);
+    for (guint i = 0; i < chunk->n_blocks; i++)
+        assert_int_equal(chunk->said[i], FOLIO_LEFT_UNSAID);
+    g_string_append(fake_ledger.steps, "apply; ");
+    g_atomic_int_inc(&self->n_chunks);
+    self->n_blocks += chunk->n_blocks;
+    return self->act == NULL || self->act(self, self->n_chunks, chunk, cancellable, error);
+}
+
+static inline void
+fake_way_close(FolioWay *way)
+{
+    ((FakeWay *) way)->closed = TRUE;
+}
+
+static inline void
+fake_way_free(FolioWay *way)
+{
+}
+
+static const FolioWayClass fake_way_class = { .name = "fake",
+                                              .probe = fake_way_probe,
+                                              .apply = fake_way_apply,
+                                              .close = fake_way_close,
+                                              .free = fake_way_free };
+
+/* What a run told. */
+typedef struct {
+    gboolean ended;
+    gboolean within;     /* start or cancel is under way: nothing may be told */
+    guint64 done, total; /* the last progress */
+    guint64 cancel_at;   /* cancel once so many are done; 0: never */
+    FolioActRun *run;    /* while it goes on */
+    FolioActOutcome outcome;
+    FolioActReport report;
+    char error[256];
+} Told;
+
+static inline void
+cancel_run(Told *told)
+{
+    told->within = TRUE;
+    told->run->actuator->klass->cancel(told->run);
+    told->within = FALSE;
+}
+
+static inline void
+on_progress(guint64 done, guint64 total, gpointer user_data)
+{
+    Told *told = user_data;
+
+    assert_false(told->within || told->ended);
+    assert_true(done >= told->done && done <= total);
+    assert_true(told->total == 0 || told->total == total);
+    told->done = done;
+    told->total = total;
+    if (told->cancel_at > 0 && done >= told->cancel_at)
+        cancel_run(told);
+}
+
+static inline void
+on_ended(FolioActOutcome outcome, const FolioActReport *report, const char *error,
+         gpointer user_data)
+{
+    Told *told = user_data;
+
+    assert_false(told->within || told->ended);
+    told->ended = TRUE;
+    told->run = NULL;
+    told->outcome = outcome;
+    told->report = *report;
+    g_strlcpy(told->error, error, sizeof told->error);
+    assert_int_equal(outcome == FOLIO_ACT_FAILED, *error != '\0');
+}
+
+static const FolioActEvents told_events = { on_progress, on_ended };
+
+static inline void
+begin_run(FolioActuator *actuator, const FolioActRequest *request, Told *told)
+{
+    g_autoptr(GError) error = NULL;
+
+    told->within = TRUE;
+    told->run = actuator->klass->start(actuator, request, &told_events, told, &error);
+    told->within = FALSE;
+    assert_no_error(error);
+    assert_non_null(told->run);
+}
+
+static inline guint64
+sum_outcomes(const FolioActReport *report)
+{
+    guint64 sum = 0;
+
+    for (guint i = 0; i < FOLIO_N_OUTCOMES; i++)
+        sum += report->outcomes[i];
+    return sum;
+}
+
+static inline void
+finish_run(Told *told)
+{
+    const FolioActReport *report = &told->report;
+    guint64 left = 0;
+
+    while (!told->ended)
+        g_main_context_iteration(NULL, TRUE);
+    for (guint i = 0; i < FOLIO_N_LEFT; i++)
+        left += report->left[i];
+    assert_int_equal(left,
+                     report->outcomes[FOLIO_OUTCOME_LEFT] + report->outcomes[FOLIO_OUTCOME_PARTLY]);
+    assert_int_equal(sum_outcomes(report), told->done);
+    assert_int_equal(fake_ledger.guest.n_references, 0);
+}
+
+/* Has it done, and takes the request. */
+static inline void
+run_request(FolioActuator *actuator, FolioActRequest *request, Told *told)
+{
+    begin_run(actuator, request, told);
+    folio_act_request_free(request);
+    finish_run(told);
+}
