@@ -26,12 +26,18 @@ void folio_acting_free(FolioActing *acting);
 /* All actuators, the first choice first. */
 FolioActuators *folio_acting_get_actuators(FolioActing *acting);
 
-/* Asks them again what they can do. */
-void folio_acting_probe(FolioActing *acting);
+/* Asks them what they can do, now and every few seconds. */
+void folio_acting_start(FolioActing *acting);
+
+/* What the configuration says. */
+void folio_acting_configure(FolioActing *acting, const FolioActingConfig *config);
 
 /* May foliod have a guest's QEMU change its own setting? Its mode is to act, and Inject= allows it.
  */
 gboolean folio_acting_may_inject(FolioActing *acting, FolioGuest *guest);
+
+/* And may it to give back what was changed? */
+gboolean folio_acting_may_give_back(FolioActing *acting);
 
 /* What has been done to the guest, as of a moment ago. Zero before its process is known. */
 void folio_acting_count(FolioActing *acting, FolioGuest *guest, FolioLedgerCounters *counters);
@@ -39,8 +45,9 @@ void folio_acting_count(FolioActing *acting, FolioGuest *guest, FolioLedgerCount
 /* How khugepaged stands to it, as of some seconds ago. FREE before its process is known. */
 FolioKeeper folio_acting_get_keeper(FolioActing *acting, FolioGuest *guest);
 
-/* Something may be another: the guest was looked at, or a run has ended. */
-void folio_acting_look(FolioActing *acting, FolioGuest *guest);
+/* Something of the guest may be another: it is told what acting on it would meet with
+ * (folio_guest_set_prospect), now and whenever that changes. */
+void folio_acting_notice(FolioActing *acting, FolioGuest *guest);
 
-/* libvirt says that it does not run any more. */
-void folio_acting_forget(FolioActing *acting, FolioGuest *guest);
+/* The guest is not served any more. */
+void folio_acting_leave(FolioActing *acting, FolioGuest *guest);

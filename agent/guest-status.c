@@ -5,8 +5,20 @@
 #define STEPS 16
 #define MIB   (1024 * 1024)
 
+FolioMode
+folio_guest_mode_in_force(FolioGuest *guest, const FolioActuators *actuators)
+{
+    const FolioHints *values = &folio_guest_get_policy(guest)->values;
+
+    return folio_mode_in_force(
+        values->mode,
+        folio_actuators_pick(actuators, FOLIO_ACT_SPLIT, values->split_order, NULL) != NULL,
+        folio_actuators_pick(actuators, FOLIO_ACT_COLLAPSE, FOLIO_ORDER_HUGE, NULL) != NULL);
+}
+
 void
-folio_guest_status_take(FolioGuestStatus *status, FolioGuest *guest)
+folio_guest_status_take(FolioGuestStatus *status, FolioGuest *guest,
+                        const FolioActuators *actuators)
 {
     const FolioGuestPolicy *policy = folio_guest_get_policy(guest);
     const FolioGuestRam *ram = folio_guest_get_ram(guest);
@@ -15,7 +27,7 @@ folio_guest_status_take(FolioGuestStatus *status, FolioGuest *guest)
     folio_guest_get_sampling(guest, &sampling);
     *status = (FolioGuestStatus){
         .mode = policy->values.mode,
-        .in_force = folio_mode_without_actuator(policy->values.mode),
+        .in_force = folio_guest_mode_in_force(guest, actuators),
         .from = folio_policy_from_token(policy->from[FOLIO_HINT_MODE]),
         .state = folio_guest_state_token(folio_guest_get_state(guest)),
         .reason = folio_reason_token(folio_guest_get_reason(guest)),

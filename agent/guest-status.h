@@ -2,6 +2,7 @@
 /* The status of a guest as it stands in its metadata. */
 #pragma once
 
+#include "act/actuator.h"
 #include "guest.h"
 
 typedef struct {
@@ -13,8 +14,12 @@ typedef struct {
     guint64 ram, huge, sparse, dense; /* bytes */
 } FolioGuestStatus;
 
+/* What of the guest's mode these actuators can do on this host. */
+FolioMode folio_guest_mode_in_force(FolioGuest *guest, const FolioActuators *actuators);
+
 /* As of now. */
-void folio_guest_status_take(FolioGuestStatus *status, FolioGuest *guest);
+void folio_guest_status_take(FolioGuestStatus *status, FolioGuest *guest,
+                             const FolioActuators *actuators);
 
 /* <status mode="observe" wanted="split" source="metadata" state="deciding" reason="no-actuator"
  *         ram-mib="1024" huge-mib="960" sparse-mib="64" dense-mib="512"/>

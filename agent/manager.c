@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "build-config.h"
 #include "examination.h"
 #include "guest-list.h"
 #include "run-state.h"
@@ -102,6 +103,7 @@ remove_guest(FolioManager *manager, FolioGuest *guest)
 
     g_hash_table_remove(manager->guests, folio_guest_get_uuid(held));
     g_signal_handlers_disconnect_by_data(held, manager);
+    folio_acting_leave(manager->acting, held);
     folio_guest_stop(held);
     g_signal_emit(manager, signals[SIGNAL_GUEST_REMOVED], 0, held);
 }
@@ -109,6 +111,7 @@ remove_guest(FolioManager *manager, FolioGuest *guest)
 static void
 on_guest_changed(FolioGuest *guest, FolioManager *manager)
 {
+    folio_acting_notice(manager->acting, guest);
     g_signal_emit(manager, signals[SIGNAL_GUEST_CHANGED], 0, guest);
 }
 
@@ -251,6 +254,7 @@ apply_config(FolioManager *manager, FolioConfig *config)
     g_clear_pointer(&manager->settings, folio_guest_settings_free);
     manager->settings = settings_from_config(manager, config);
     folio_sampling_configure(manager->sampling, &config->sampling);
+    folio_acting_configure(manager->acting, &config->acting);
 
     if (!g_str_equal(uri, folio_connection_get_uri(manager->connection))) {
         drop_connection(manager);
@@ -503,7 +507,7 @@ folio_manager_new(const FolioManagerOptions *options)
     const FolioActingOptions acting = { .state_dir = options->state_dir,
                                         .proc_root = options->proc_root,
                                         .sys_root = options->sys_root,
-                                        .inject_program = NULL };
+                                        .inject_program = FOLIO_LIBEXEC_DIR "/foliod-inject" };
 
     manager->connect_override = g_strdup(options->connect);
     manager->run_dir_override = g_strdup(options->run_dir);
@@ -532,6 +536,8 @@ folio_manager_start(FolioManager *manager)
 
     manager->running = TRUE;
     folio_sampling_configure(manager->sampling, &manager->config->sampling);
+    folio_acting_configure(manager->acting, &manager->config->acting);
+    folio_acting_start(manager->acting);
     g_task_run_in_thread(task, probe_in_thread);
     folio_connection_start(manager->connection);
 }

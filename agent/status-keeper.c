@@ -20,7 +20,8 @@ write_status(FolioStatusKeeper *keeper, FolioGuest *guest)
     g_autofree char *element = NULL;
     FolioGuestStatus status;
 
-    folio_guest_status_take(&status, guest);
+    folio_guest_status_take(&status, guest,
+                            folio_acting_get_actuators(folio_manager_get_acting(keeper->manager)));
     element = folio_guest_status_print(&status);
     folio_status_writer_write(keeper->writer, folio_guest_get_uuid(guest), element);
 }

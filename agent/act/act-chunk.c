@@ -91,7 +91,8 @@ judge_block(Chunk *chunk, guint i, const FolioBlockFolios *now, FolioOutcome *ou
         .said = chunk->said[i],
     };
 
-    if (!folio_view_at_frames(&work->view, chunk->before[i].frames, there_now, error))
+    if (folio_evidence_wants_frames(&evidence) &&
+        !folio_view_at_frames(&work->view, chunk->before[i].frames, there_now, error))
         return FALSE;
     if (folio_evidence_is_unmapped(&evidence))
         evidence.in_file = folio_holes_look(&work->holes, chunk->blocks[i]);

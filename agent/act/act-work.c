@@ -6,9 +6,9 @@
 #include "act/act-chunk.h"
 #include "base/error.h"
 
-/* Blocks that are busy are tried again so many times, after a pause that doubles. What holds a page
- * for a moment, such as direct I/O, lets go of it within milliseconds; what holds it longer than
- * this does so for good. */
+/* Blocks that are busy, or left without a word, are tried again so many times, after a pause that
+ * doubles. What holds a page for a moment, such as direct I/O or a fault of the guest, lets go of
+ * it within milliseconds; what holds it longer than this does so for good. */
 #define RETRIES          3u
 #define FIRST_PAUSE_MSEC 250
 
@@ -46,6 +46,14 @@ settle(Run *run, const FolioBlockResult *results, guint n)
                            outcomes);
 }
 
+/* Not every way is told why: then it is busy more often than not. */
+static gboolean
+may_be_busy(const FolioBlockResult *result)
+{
+    return result->outcome == FOLIO_OUTCOME_LEFT &&
+           (result->said == FOLIO_LEFT_BUSY || result->said == FOLIO_LEFT_UNSAID);
+}
+
 /* Settles all but those that are busy. */
 static void
 settle_some(Run *run, const FolioBlockResult *results, guint n)
@@ -54,7 +62,7 @@ settle_some(Run *run, const FolioBlockResult *results, guint n)
     guint n_settled = 0;
 
     for (guint i = 0; i < n; i++) {
-        if (results[i].outcome == FOLIO_OUTCOME_LEFT && results[i].said == FOLIO_LEFT_BUSY)
+        if (may_be_busy(&results[i]))
             g_array_append_val(run->busy, results[i]);
         else
             settled[n_settled++] = results[i];

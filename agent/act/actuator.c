@@ -6,6 +6,7 @@
 
 struct _FolioActuators {
     GPtrArray *list;
+    char **chosen; /* NULL: all, in the order of the list */
 };
 
 static void
@@ -77,14 +78,46 @@ folio_actuators_get(const FolioActuators *actuators, guint index)
     return actuators->list->pdata[index];
 }
 
+void
+folio_actuators_choose(FolioActuators *actuators, const char *const *names)
+{
+    g_strfreev(actuators->chosen);
+    actuators->chosen = g_strdupv((char **) names);
+}
+
+/* The one that is the n-th choice, NULL when there are no more. */
+static FolioActuator *
+nth_choice(const FolioActuators *actuators, guint n)
+{
+    if (actuators->chosen == NULL)
+        return n < actuators->list->len ? actuators->list->pdata[n] : NULL;
+    if (n >= g_strv_length(actuators->chosen))
+        return NULL;
+    for (guint i = 0; i < actuators->list->len; i++) {
+        FolioActuator *actuator = actuators->list->pdata[i];
+
+        if (g_str_equal(actuator->klass->name, actuators->chosen[n]))
+            return actuator;
+    }
+    return NULL;
+}
+
+gboolean
+folio_actuators_is_chosen(const FolioActuators *actuators, const FolioActuator *actuator)
+{
+    return actuators->chosen == NULL ||
+           g_strv_contains((const char *const *) actuators->chosen, actuator->klass->name);
+}
+
 FolioActuator *
 folio_actuators_pick(const FolioActuators *actuators, FolioActKind kind, guint order,
                      GError **error)
 {
     g_autoptr(GString) reasons = g_string_new(NULL);
 
-    for (guint i = 0; i < actuators->list->len; i++) {
-        FolioActuator *actuator = actuators->list->pdata[i];
+    FolioActuator *actuator;
+
+    for (guint i = 0; (actuator = nth_choice(actuators, i)) != NULL; i++) {
         g_autofree char *reason = NULL;
 
         if (actuator->klass->probe(actuator, kind, order, &reason))
@@ -103,5 +136,6 @@ void
 folio_actuators_free(FolioActuators *actuators)
 {
     g_ptr_array_unref(actuators->list);
+    g_strfreev(actuators->chosen);
     g_free(actuators);
 }

@@ -92,7 +92,7 @@ typedef struct _FolioActuators FolioActuators;
 /* None yet. */
 FolioActuators *folio_actuators_new(void);
 
-/* Takes it. The one that was added first is taken first. */
+/* Takes it. The one that was added first is the first choice, until others are chosen. */
 void folio_actuators_add(FolioActuators *actuators, FolioActuator *actuator);
 
 guint folio_actuators_count(const FolioActuators *actuators);
@@ -100,7 +100,12 @@ guint folio_actuators_count(const FolioActuators *actuators);
 /* By number, in the order in which they were added. */
 FolioActuator *folio_actuators_get(const FolioActuators *actuators, guint index);
 
-/* The first that can do it here. UNSUPPORTED, with the reason of each, when none can. */
+/* Only those of these names (each of one that there is) are picked, in this order. */
+void folio_actuators_choose(FolioActuators *actuators, const char *const *names);
+
+gboolean folio_actuators_is_chosen(const FolioActuators *actuators, const FolioActuator *actuator);
+
+/* The first choice that can do it here. UNSUPPORTED, with the reason of each, when none can. */
 FolioActuator *folio_actuators_pick(const FolioActuators *actuators, FolioActKind kind, guint order,
                                     GError **error);
 

@@ -256,6 +256,20 @@ folio_damon_pool_release(FolioDamonPool *pool, const FolioDamonSlot *slot)
     g_mutex_unlock(&pool->lock);
 }
 
+/* Somebody who uses kdamonds of ours; to be freed, NULL when nobody does. */
+static char *
+find_sharer(FolioDamonPool *pool)
+{
+    for (guint i = 0; i < pool->size; i++) {
+        const FolioDamonSlot slot = slot_of(pool, i);
+        g_autoptr(GError) error = NULL;
+
+        if (((pool->lent | pool->soiled) & (1u << i)) == 0 && !is_untouched(&slot, &error))
+            return g_strdup(error->message);
+    }
+    return NULL;
+}
+
 char *
 folio_damon_pool_find_others(FolioDamonPool *pool)
 {
@@ -268,6 +282,8 @@ folio_damon_pool_find_others(FolioDamonPool *pool)
         n != pool->size)
         forget(pool);
     others = folio_damon_find_others(pool->sys_root, pool->proc_root, pool->size);
+    if (others == NULL)
+        others = find_sharer(pool);
     g_mutex_unlock(&pool->lock);
     return others;
 }

@@ -473,6 +473,9 @@ folio_damon_clear(const FolioDamonSlot *slot, GError **error)
 
     for (guint i = 0; i < CLEAR_TRIES; i++) {
         g_clear_error(&failure);
+        /* They cannot be taken away while they are on. */
+        if (!exists(slot, "state"))
+            return TRUE;
         if (turn_off(slot, &failure) && write_file(contexts, "0", slot->busy_tries, NULL, &failure))
             return TRUE;
     }

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COMPOUND \
-    (G_GUINT64_CONSTANT(1) << KPF_COMPOUND_HEAD | G_GUINT64_CONSTANT(1) << KPF_COMPOUND_TAIL)
+#define HEAD (G_GUINT64_CONSTANT(1) << KPF_COMPOUND_HEAD)
+#define TAIL (G_GUINT64_CONSTANT(1) << KPF_COMPOUND_TAIL)
 
 gboolean
 folio_view_open(FolioView *view, const FolioProcess *process, const char *proc_root, GError **error)
@@ -46,18 +46,45 @@ typedef struct {
     gint8 orders[FOLIO_BLOCK_PAGES];
 } Around;
 
+/* Are these 512 frames one folio? Folios are aligned to their size: what is in the middle and not
+ * the first of its folio is of one that has both halves. Reading two flags instead of 512 is what
+ * makes it cheap to look at memory that is huge. */
+static gboolean
+look_for_huge(const FolioView *view, guint64 first, gboolean *huge, GError **error)
+{
+    guint64 head, middle;
+
+    *huge = FALSE;
+    if (!folio_frame_flags_read(view->kpageflags_fd, first, 1, &head, error))
+        return FALSE;
+    if (!(head & HEAD) || !folio_frame_may_be_shmem(head))
+        return TRUE;
+    if (!folio_frame_flags_read(view->kpageflags_fd, first + FOLIO_BLOCK_PAGES / 2, 1, &middle,
+                                error))
+        return FALSE;
+    *huge = (middle & TAIL) != 0;
+    return TRUE;
+}
+
 static gboolean
 look_around(const FolioView *view, Around *around, guint64 frame, GError **error)
 {
     guint64 flags[FOLIO_BLOCK_PAGES];
     const guint64 first = frame - frame % FOLIO_BLOCK_PAGES;
+    gboolean huge;
 
     if (around->first == first && first != FOLIO_NO_FRAME)
         return TRUE;
+    if (!look_for_huge(view, first, &huge, error))
+        return FALSE;
+    around->first = first;
+    if (huge) {
+        memset(around->orders, FOLIO_ORDER_HUGE, sizeof around->orders);
+        return TRUE;
+    }
     if (!folio_frame_flags_read(view->kpageflags_fd, first, FOLIO_BLOCK_PAGES, flags, error))
         return FALSE;
     folio_orders_of_flags(flags, around->orders);
-    around->first = first;
     return TRUE;
 }
 
@@ -86,7 +113,7 @@ look_at_row(const FolioView *view, Around *around, guint64 frame, guint n, gint8
             return FALSE;
         for (guint i = 0; i < n; i++) {
             orders[i] = folio_frame_may_be_shmem(flags[i]) ? 0 : FOLIO_ORDER_GONE;
-            compound |= (flags[i] & COMPOUND) != 0;
+            compound |= (flags[i] & (HEAD | TAIL)) != 0;
         }
     }
     if (!compound)

@@ -20,8 +20,7 @@ void folio_view_close(FolioView *view);
 /* The blocks of the ranges (ascending, of whole blocks at multiples of 2 MiB), in that order, into
  * folios, which has room for all of them. Without PAGEMAP_SCAN (before Linux 6.7) what a PMD maps
  * cannot be told from a huge folio that is mapped page by page, and counts as PMD-mapped. Errors as
- * of folio_block_frames_read. 20 us a block that a PMD maps; up to 5 ms one in small pages that are
- * spread over the host. */
+ * of folio_block_frames_read. Some 10 us a block that a PMD maps; up to 1 ms one in small pages. */
 gboolean folio_view_at_ranges(const FolioView *view, const FolioBlockRange *ranges, guint n_ranges,
                               FolioBlockFolios *folios, GError **error);
 

@@ -70,6 +70,18 @@ is_huge(const FolioBlockFolios *folios)
 }
 
 gboolean
+folio_evidence_wants_frames(const FolioEvidence *evidence)
+{
+    if (evidence->kind == FOLIO_ACT_COLLAPSE)
+        return count_known(evidence->now) == 0;
+    for (guint i = 0; i < FOLIO_BLOCK_PAGES; i++) {
+        if (evidence->before->orders[i] > (gint8) evidence->order)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean
 folio_evidence_is_unmapped(const FolioEvidence *evidence)
 {
     return count_known(evidence->before) == 0 &&

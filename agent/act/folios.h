@@ -46,6 +46,9 @@ typedef struct {
     FolioFileMemory in_file;     /* asked for when folio_evidence_is_unmapped */
 } FolioEvidence;
 
+/* Does it take there_now to judge? Reading it costs most of all. */
+gboolean folio_evidence_wants_frames(const FolioEvidence *evidence);
+
 /* Was nothing of it mapped before, so that page tables and frames do not say all? */
 gboolean folio_evidence_is_unmapped(const FolioEvidence *evidence);
 

@@ -322,39 +322,39 @@ folio_ledger_record_end(FolioLedgerRecord *record, const FolioActRequest *reques
     return TRUE;
 }
 
-static gboolean
-look_at(FolioLedgerRecord *record, guint8 *state, gboolean huge)
+static guint8
+state_seen(guint8 state, gboolean huge)
 {
-    const guint8 before = *state;
-
-    if (before == 0 || (before & FOLIO_LEDGER_BEGUN))
-        return FALSE;
-    if (huge) {
-        record->counters.recollapsed += (before & FOLIO_LEDGER_SPLIT) != 0;
-        *state = 0;
-    } else if ((before & FOLIO_LEDGER_ORDER) == FOLIO_ORDER_HUGE) {
-        *state = 0; /* it was to be collapsed, and was not; foliod has not split it */
-    } else {
-        *state = FOLIO_LEDGER_SPLIT | (before & FOLIO_LEDGER_ORDER);
-    }
-    return *state != before;
+    if (state == 0 || (state & FOLIO_LEDGER_BEGUN))
+        return state;
+    /* Of order 9: it was to be collapsed, and was not; foliod has not split it. */
+    if (huge || (state & FOLIO_LEDGER_ORDER) == FOLIO_ORDER_HUGE)
+        return 0;
+    return FOLIO_LEDGER_SPLIT | (state & FOLIO_LEDGER_ORDER);
 }
 
 gboolean
 folio_ledger_record_look(FolioLedgerRecord *record, const FolioGuestRam *ram,
-                         const FolioLedgerSight *sights, guint n_sights)
+                         const FolioLedgerSight *sights, guint n_sights, gboolean change)
 {
-    gboolean changed = FALSE;
+    gboolean any = FALSE;
 
     for (guint i = 0; i < n_sights; i++) {
         const FolioBlockRange range = { .start = sights[i].address, .bytes = FOLIO_BLOCK_BYTES };
         guint n = 0;
         guint8 *state = find_states(record, ram, &range, FALSE, &n, NULL);
+        guint8 after;
 
-        if (state != NULL && look_at(record, state, sights[i].huge))
-            changed = TRUE;
+        if (state == NULL)
+            continue;
+        after = state_seen(*state, sights[i].huge);
+        any = any || after != *state;
+        if (!change)
+            continue;
+        record->counters.recollapsed += after == 0 && (*state & FOLIO_LEDGER_SPLIT);
+        *state = after;
     }
-    return changed;
+    return any;
 }
 
 static int

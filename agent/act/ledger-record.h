@@ -67,9 +67,10 @@ gboolean folio_ledger_record_end(FolioLedgerRecord *record, const FolioActReques
                                  const FolioBlockRange *ranges, guint n_ranges,
                                  const FolioOutcome *outcomes, gint64 now, GError **error);
 
-/* What was seen of blocks, see folio_ledger_looked. TRUE if that changes anything. */
+/* What was seen of blocks, see folio_ledger_looked. TRUE if that changes anything; with change
+ * FALSE nothing is changed. */
 gboolean folio_ledger_record_look(FolioLedgerRecord *record, const FolioGuestRam *ram,
-                                  const FolioLedgerSight *sights, guint n_sights);
+                                  const FolioLedgerSight *sights, guint n_sights, gboolean change);
 
 /* FolioBlockRange of the blocks that are, or may be, split; by address. */
 GArray *folio_ledger_record_get_split(const FolioLedgerRecord *record, const FolioGuestRam *ram);

@@ -32,6 +32,7 @@ struct _FolioLedgerGuest {
     FolioLedgerRecord *record;
     guint64 split_now; /* of the record */
     guint64 turn;      /* actions that have begun or ended */
+    guint64 looked_until;
 };
 
 static FolioLedgerGuest *
@@ -444,18 +445,35 @@ folio_ledger_looked(FolioLedgerGuest *guest, const FolioGuestRam *ram, guint64 t
                     const FolioLedgerSight *sights, guint n_sights, guint64 *recollapsed)
 {
     g_autoptr(GMutexLocker) writer = g_mutex_locker_new(&guest->writer);
-    g_autoptr(FolioLedgerRecord) next = folio_ledger_record_copy(guest->record);
-    const guint64 before = next->counters.recollapsed;
+    FolioLedgerRecord *next;
 
     *recollapsed = 0;
-    /* Only a writer moves it. */
+    /* Only a writer moves it, or changes the record. */
     if (guest->turn != turn)
         return FALSE;
-    if (!folio_ledger_record_look(next, ram, sights, n_sights))
+    if (!folio_ledger_record_look(guest->record, ram, sights, n_sights, FALSE))
         return TRUE;
-    *recollapsed = next->counters.recollapsed - before;
-    note(guest, g_steal_pointer(&next), FALSE);
+    next = folio_ledger_record_copy(guest->record);
+    folio_ledger_record_look(next, ram, sights, n_sights, TRUE);
+    *recollapsed = next->counters.recollapsed - guest->record->counters.recollapsed;
+    note(guest, next, FALSE);
     return TRUE;
+}
+
+guint64
+folio_ledger_get_looked_until(FolioLedgerGuest *guest)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
+
+    return guest->looked_until;
+}
+
+void
+folio_ledger_set_looked_until(FolioLedgerGuest *guest, guint64 address)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&guest->lock);
+
+    guest->looked_until = address;
 }
 
 FolioLedgerCounters

@@ -91,6 +91,11 @@ typedef struct {
 gboolean folio_ledger_looked(FolioLedgerGuest *guest, const FolioGuestRam *ram, guint64 turn,
                              const FolioLedgerSight *sights, guint n_sights, guint64 *recollapsed);
 
+/* Where whoever looks at all blocks has come to, for the next time: an address, 0 at first. It is
+ * not written down. */
+guint64 folio_ledger_get_looked_until(FolioLedgerGuest *guest);
+void folio_ledger_set_looked_until(FolioLedgerGuest *guest, guint64 address);
+
 /* Blocks since the guest's process began; they never go down, and outlive foliod. */
 typedef struct {
     guint64 split;       /* DONE of splits */

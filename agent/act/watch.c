@@ -9,8 +9,11 @@
 #include <linux/kernel-page-flags.h>
 #include <unistd.h>
 
-/* The ledger is told after so many blocks: then few of them are in vain when an action begins. */
-#define PIECE_BLOCKS 256u
+/* The ledger is told after so many blocks: each time it may write its file, and when an action
+ * begins what was seen since is in vain. */
+#define PIECE_BLOCKS 1024u
+/* 128 GiB: see watch.h. */
+#define MAX_BLOCKS (64u * 1024)
 /* How many blocks that have become huge are passed by to find one that is split. */
 #define MAX_TRIES 64u
 
@@ -22,6 +25,8 @@ typedef struct {
     int kpageflags_fd;
     gboolean can_scan;
     GArray *sights; /* FolioLedgerSight, by address */
+    guint64 turn;   /* of the ledger, since when the sights were seen */
+    guint n_blocks; /* that were looked at since then */
 } Look;
 
 static void
@@ -152,55 +157,103 @@ read_blocks(Look *look, guint64 start, guint64 end, GError **error)
     return TRUE;
 }
 
-/* Sees those of the blocks, from start (a multiple of 2 MiB) to end, of which a page is mapped. */
+/* Adds to the sights those of the blocks, from start (a multiple of 2 MiB) to end, of which a page
+ * is mapped. */
 static gboolean
 look_at(Look *look, guint64 start, guint64 end, GError **error)
 {
-    g_array_set_size(look->sights, 0);
     return look->can_scan ? folio_pagemap_walk(look->pagemap_fd, start, end, visit, look, error)
                           : read_blocks(look, start, end, error);
 }
 
-static gboolean
-watch_range(Look *look, const FolioBlockRange *range, const FolioGuestRam *ram,
-            FolioLedgerGuest *guest, guint64 *recollapsed, GError **error)
+/* What is to be done, and what has been. */
+typedef struct {
+    const FolioGuestRam *ram;
+    FolioLedgerGuest *guest;
+    guint64 room; /* blocks that may be looked at */
+    guint64 recollapsed;
+} Watch;
+
+/* Tells the ledger what was seen up to that address. */
+static void
+tell(Watch *watch, Look *look, guint64 until)
 {
-    const guint64 end = range->start + range->bytes;
-    guint64 piece_end;
+    const FolioLedgerSight *sights = (gpointer) look->sights->data;
+    guint64 counted;
 
-    for (guint64 start = range->start; start < end; start = piece_end) {
-        const guint64 turn = folio_ledger_get_turn(guest);
-        guint64 counted = 0;
+    folio_ledger_looked(watch->guest, watch->ram, look->turn, sights, look->sights->len, &counted);
+    folio_ledger_set_looked_until(watch->guest, until);
+    watch->recollapsed += counted;
+    g_array_set_size(look->sights, 0);
+    look->n_blocks = 0;
+}
 
-        piece_end = MIN(end, start + PIECE_BLOCKS * FOLIO_BLOCK_BYTES);
-        if (!look_at(look, start, piece_end, error))
+static gboolean
+watch_range(Watch *watch, Look *look, const FolioBlockRange *range, GError **error)
+{
+    guint64 left = MIN(range->bytes / FOLIO_BLOCK_BYTES, watch->room);
+    guint64 start = range->start;
+
+    watch->room -= left;
+    while (left > 0) {
+        const guint n = (guint) MIN(left, PIECE_BLOCKS - look->n_blocks);
+
+        if (look->n_blocks == 0)
+            look->turn = folio_ledger_get_turn(watch->guest);
+        if (!look_at(look, start, start + n * FOLIO_BLOCK_BYTES, error))
             return FALSE;
-        folio_ledger_looked(guest, ram, turn,
-                            (const FolioLedgerSight *) (gpointer) look->sights->data,
-                            look->sights->len, &counted);
-        *recollapsed += counted;
+        start += n * FOLIO_BLOCK_BYTES;
+        left -= n;
+        look->n_blocks += n;
+        if (look->n_blocks == PIECE_BLOCKS || watch->room == 0)
+            tell(watch, look, start);
     }
     return TRUE;
 }
 
+/* What is left of the range from that address on. */
+static FolioBlockRange
+rest_of(const FolioBlockRange *range, guint64 from)
+{
+    const guint64 end = range->start + range->bytes;
+    const guint64 start = CLAMP(from, range->start, end);
+
+    return (FolioBlockRange){ .start = start, .bytes = end - start };
+}
+
 gboolean
-folio_watch_look(const FolioProcess *process, const FolioGuestRam *ram, FolioLedgerGuest *guest,
-                 const char *proc_root, guint64 *recollapsed, GError **error)
+folio_watch_look_at_some(const FolioProcess *process, const FolioGuestRam *ram,
+                         FolioLedgerGuest *guest, const char *proc_root, guint max_blocks,
+                         guint64 *recollapsed, GError **error)
 {
     g_autoptr(GArray) split = folio_ledger_get_split(guest, ram);
     g_auto(Look) look = { .pagemap_fd = -1, .kpageflags_fd = -1 };
+    const guint64 from = folio_ledger_get_looked_until(guest);
+    Watch watch = { .ram = ram, .guest = guest, .room = max_blocks };
+    gboolean seen = TRUE;
 
     *recollapsed = 0;
     if (split->len == 0)
         return TRUE;
     if (!look_open(&look, process, proc_root, error))
         return FALSE;
-    for (guint i = 0; i < split->len; i++) {
-        if (!watch_range(&look, &g_array_index(split, FolioBlockRange, i), ram, guest, recollapsed,
-                         error))
-            return FALSE;
+    for (guint i = 0; i < split->len && watch.room > 0 && seen; i++) {
+        const FolioBlockRange range = rest_of(&g_array_index(split, FolioBlockRange, i), from);
+
+        seen = watch_range(&watch, &look, &range, error);
     }
-    return TRUE;
+    /* All has been looked at when there was room for more. */
+    if (seen && watch.room > 0)
+        tell(&watch, &look, 0);
+    *recollapsed = watch.recollapsed;
+    return seen;
+}
+
+gboolean
+folio_watch_look(const FolioProcess *process, const FolioGuestRam *ram, FolioLedgerGuest *guest,
+                 const char *proc_root, guint64 *recollapsed, GError **error)
+{
+    return folio_watch_look_at_some(process, ram, guest, proc_root, MAX_BLOCKS, recollapsed, error);
 }
 
 /* A block of that RAM block that is split, and still is as far as can be seen: what has become huge
@@ -216,6 +269,7 @@ find_split(Look *look, FolioLedgerGuest *guest, const FolioRamBlock *block, Foli
             return FALSE;
         from = range->start + FOLIO_BLOCK_BYTES;
         range->bytes = FOLIO_BLOCK_BYTES;
+        g_array_set_size(look->sights, 0);
         if (!look_at(look, range->start, from, error))
             return FALSE;
         if (look->sights->len == 0 || !g_array_index(look->sights, FolioLedgerSight, 0).huge)

@@ -3,6 +3,7 @@
 #include "bus/actions.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "bus/arguments.h"
 #include "bus/options.h"
 
@@ -31,38 +32,83 @@ folio_action_set_mode(FolioCall *call)
 
 /* Split, collapse, restore */
 
-/* What the call wants. n_blocks 0: all there are. */
+/* What the call wants. */
 typedef struct {
     FolioActKind kind;
     guint order;
     guint64 first_block, n_blocks;
+    GVariant *more; /* further ranges; NULL: none */
+    gboolean all;   /* every block; there are no ranges then */
+    gboolean force;
 } Wish;
 
-/* What can be said of the arguments before the guest is looked at. */
+static void
+wish_clear(Wish *wish)
+{
+    g_clear_pointer(&wish->more, g_variant_unref);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Wish, wish_clear)
+
+/* What can be said of the ranges before the guest is looked at. */
+static gboolean
+check_ranges(const Wish *wish, GError **error)
+{
+    g_autoptr(GArray) spans = NULL;
+
+    if (!wish->all) {
+        spans = folio_arguments_read_ranges(wish->first_block, wish->n_blocks, wish->more,
+                                            G_MAXUINT64, error);
+        return spans != NULL;
+    }
+    if (wish->first_block == 0 && wish->n_blocks == 0 && wish->more == NULL)
+        return TRUE;
+    g_set_error_literal(error, FOLIO_ERROR, FOLIO_ERROR_INVALID,
+                        "options: \"all\" goes with no range: first_block and blocks must be 0");
+    return FALSE;
+}
+
+/* The arguments, as far as they can be judged before the guest is looked at. */
 static gboolean
 read_wish(FolioCall *call, Wish *wish, GError **error)
 {
     g_autoptr(GVariant) options = NULL;
+    const FolioBusOption table[] = { { "all", "b", &wish->all },
+                                     { "more", "a(tt)", &wish->more },
+                                     { "force", "b", &wish->force } };
+    /* Nothing stands in the way of a collapse that could be overridden. */
+    const gsize n_options = wish->kind == FOLIO_ACT_SPLIT ? 3 : 2;
 
     wish->order = FOLIO_ORDER_HUGE;
     if (wish->kind == FOLIO_ACT_RESTORE) {
+        wish->all = TRUE;
         g_variant_get(call->arguments, "(@a{sv})", &options);
         return folio_bus_options_read(options, NULL, 0, error);
     }
     g_variant_get(call->arguments, "(ttu@a{sv})", &wish->first_block, &wish->n_blocks, &wish->order,
                   &options);
-    return folio_arguments_check_range(wish->first_block, wish->n_blocks, G_MAXUINT64, error) &&
-           folio_arguments_check_order(wish->kind, wish->order, error) &&
-           folio_bus_options_read(options, NULL, 0, error);
+    return folio_arguments_check_order(wish->kind, wish->order, error) &&
+           folio_bus_options_read(options, table, n_options, error) && check_ranges(wish, error);
 }
 
-/* The blocks that are meant, as far as a huge page can map them. */
+/* Those of the guest's blocks that are meant, by number. */
+static GArray *
+find_spans(const FolioGuestRam *ram, const Wish *wish, GError **error)
+{
+    const guint64 all = folio_block_ranges_count(ram);
+
+    if (wish->all)
+        return folio_arguments_read_ranges(0, all, NULL, all, error);
+    return folio_arguments_read_ranges(wish->first_block, wish->n_blocks, wish->more, all, error);
+}
+
+/* Where they are, as far as a huge page can map them. */
 static GArray *
 find_ranges(FolioCall *call, const Wish *wish, GError **error)
 {
     const FolioGuestRam *ram = folio_guest_get_ram(call->guest);
-    g_autoptr(GArray) ranges = NULL;
-    guint64 all;
+    g_autoptr(GArray) ranges = g_array_new(FALSE, FALSE, sizeof(FolioBlockRange));
+    g_autoptr(GArray) spans = NULL;
 
     if (ram == NULL || folio_guest_get_process(call->guest) == NULL) {
         g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_UNSUPPORTED,
@@ -70,13 +116,17 @@ find_ranges(FolioCall *call, const Wish *wish, GError **error)
                     folio_guest_get_reason_text(call->guest));
         return NULL;
     }
-    all = folio_block_ranges_count(ram);
-    if (wish->kind == FOLIO_ACT_RESTORE)
-        return folio_block_ranges_new(ram, 0, all);
-    if (!folio_arguments_check_range(wish->first_block, wish->n_blocks, all, error))
+    spans = find_spans(ram, wish, error);
+    if (spans == NULL)
         return NULL;
-    ranges = folio_block_ranges_new(ram, wish->first_block, wish->n_blocks);
-    if (ranges->len > 0)
+    for (guint i = 0; i < spans->len; i++) {
+        const FolioBlockSpan span = g_array_index(spans, FolioBlockSpan, i);
+        g_autoptr(GArray) some = folio_block_ranges_new(ram, span.first, span.n);
+
+        if (some->len > 0)
+            g_array_append_vals(ranges, some->data, some->len);
+    }
+    if (ranges->len > 0 || wish->kind == FOLIO_ACT_RESTORE)
         return g_steal_pointer(&ranges);
     g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_UNSUPPORTED,
                 "no huge page can map these blocks: %s", folio_reason_text(ram->reason));
@@ -87,42 +137,78 @@ find_ranges(FolioCall *call, const Wish *wish, GError **error)
 static gboolean
 check_guest(FolioCall *call, const Wish *wish, GError **error)
 {
+    if (wish->kind == FOLIO_ACT_RESTORE)
+        return TRUE;
     if (folio_guest_get_state(call->guest) == FOLIO_GUEST_INELIGIBLE) {
         g_set_error_literal(error, FOLIO_ERROR, FOLIO_ERROR_UNSUPPORTED,
                             folio_guest_get_reason_text(call->guest));
         return FALSE;
     }
-    if (wish->kind == FOLIO_ACT_RESTORE || !folio_manager_get_paused(call->manager))
+    if (!folio_manager_get_paused(call->manager))
         return TRUE;
     g_set_error_literal(error, FOLIO_ERROR, FOLIO_ERROR_BUSY, "foliod is paused");
     return FALSE;
+}
+
+/* With all that it takes to act on a guest whose RAM and process are known. */
+static FolioActRequest *
+request_new(FolioCall *call, FolioGuest *guest, const Wish *wish, GArray *ranges)
+{
+    FolioActRequest *request = g_new0(FolioActRequest, 1);
+
+    request->kind = wish->kind;
+    request->order = wish->order;
+    request->process = folio_process_ref(folio_guest_get_process(guest));
+    request->ranges = g_array_ref(ranges);
+    request->uuid = g_strdup(folio_guest_get_uuid(guest));
+    request->name = g_strdup(folio_guest_get_name(guest));
+    request->ram = folio_guest_ram_copy(folio_guest_get_ram(guest));
+    request->by = g_strdup(call->by);
+    request->khugepaged = folio_guest_get_policy(guest)->values.khugepaged;
+    request->may_inject = folio_acting_may_inject(folio_manager_get_acting(call->manager), guest);
+    request->forced = wish->force;
+    return request;
+}
+
+static FolioActuator *
+pick(FolioCall *call, const Wish *wish, GError **error)
+{
+    const FolioActuators *actuators =
+        folio_acting_get_actuators(folio_manager_get_acting(call->manager));
+
+    return folio_actuators_pick(actuators, wish->kind, wish->order, error);
 }
 
 /* 0 on error. */
 static guint
 start_job(FolioCall *call, const Wish *wish, GError **error)
 {
-    FolioActRequest request = { .kind = wish->kind, .order = wish->order };
     g_autoptr(GArray) ranges = find_ranges(call, wish, error);
+    g_autoptr(FolioActRequest) request = NULL;
     FolioActuator *actuator;
 
     if (ranges == NULL || !check_guest(call, wish, error))
         return 0;
-    actuator =
-        folio_actuators_pick(folio_acting_get_actuators(folio_manager_get_acting(call->manager)),
-                             wish->kind, wish->order, error);
+    actuator = pick(call, wish, error);
     if (actuator == NULL)
         return 0;
-    request.process = folio_guest_get_process(call->guest);
-    request.ranges = ranges;
-    return folio_jobs_start(call->jobs, folio_guest_get_uuid(call->guest),
-                            folio_guest_get_name(call->guest), actuator, &request, error);
+    request = request_new(call, call->guest, wish, ranges);
+    return folio_jobs_start(call->jobs, actuator, request, error);
 }
 
-static void
-act(FolioCall *call, FolioActKind kind)
+static FolioActKind
+kind_of(FolioCall *call)
 {
-    Wish wish = { .kind = kind };
+    if (g_str_equal(call->access->member, "Restore"))
+        return FOLIO_ACT_RESTORE;
+    return g_str_equal(call->access->member, "Split") ? FOLIO_ACT_SPLIT : FOLIO_ACT_COLLAPSE;
+}
+
+/* The caller is known. */
+static void
+act(FolioCall *call)
+{
+    g_auto(Wish) wish = { .kind = kind_of(call) };
     GError *error = NULL;
     guint job = 0;
 
@@ -135,21 +221,70 @@ act(FolioCall *call, FolioActKind kind)
 }
 
 void
-folio_action_split(FolioCall *call)
+folio_action_act(FolioCall *call)
 {
-    act(call, FOLIO_ACT_SPLIT);
+    folio_call_find_caller(call, act);
+}
+
+/* What is known of a job */
+
+static GVariant *
+count_outcomes(const FolioActReport *report)
+{
+    GVariantBuilder dict;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE("a{st}"));
+    for (guint i = 0; i < FOLIO_N_OUTCOMES; i++)
+        g_variant_builder_add(&dict, "{st}", folio_outcome_token((FolioOutcome) i),
+                              report->outcomes[i]);
+    return g_variant_builder_end(&dict);
+}
+
+static GVariant *
+count_left(const FolioActReport *report)
+{
+    GVariantBuilder dict;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE("a{st}"));
+    for (guint i = 0; i < FOLIO_N_LEFT; i++)
+        g_variant_builder_add(&dict, "{st}", folio_left_token((FolioLeft) i), report->left[i]);
+    return g_variant_builder_end(&dict);
+}
+
+static GVariant *
+describe_job(const FolioJob *job)
+{
+    GVariantDict dict;
+
+    g_variant_dict_init(&dict, NULL);
+    g_variant_dict_insert(&dict, "guest", "s", job->uuid);
+    g_variant_dict_insert_value(&dict, "name", folio_bus_string(job->name));
+    g_variant_dict_insert(&dict, "kind", "s", folio_act_kind_token(job->kind));
+    g_variant_dict_insert(&dict, "order", "u", job->order);
+    g_variant_dict_insert(&dict, "by", "s", job->by);
+    g_variant_dict_insert(&dict, "state", "s", folio_job_state_token(job->state));
+    g_variant_dict_insert(&dict, "done", "t", job->done);
+    g_variant_dict_insert(&dict, "total", "t", job->total);
+    g_variant_dict_insert_value(&dict, "error", folio_bus_string(job->error));
+    g_variant_dict_insert_value(&dict, "way", folio_bus_string(job->report.way));
+    g_variant_dict_insert_value(&dict, "blocks", count_outcomes(&job->report));
+    g_variant_dict_insert_value(&dict, "left", count_left(&job->report));
+    return g_variant_dict_end(&dict);
 }
 
 void
-folio_action_collapse(FolioCall *call)
+folio_action_get_job(FolioCall *call)
 {
-    act(call, FOLIO_ACT_COLLAPSE);
-}
+    const FolioJob *job;
+    guint id = 0;
 
-void
-folio_action_restore(FolioCall *call)
-{
-    act(call, FOLIO_ACT_RESTORE);
+    g_variant_get(call->arguments, "(u)", &id);
+    job = folio_jobs_recall(call->jobs, id);
+    if (job != NULL)
+        folio_call_return(call, g_variant_new("(@a{sv})", describe_job(job)));
+    else
+        folio_call_fail(call,
+                        g_error_new_literal(FOLIO_ERROR, FOLIO_ERROR_NOT_FOUND, "no such job"));
 }
 
 void
@@ -170,37 +305,36 @@ folio_action_cancel_job(FolioCall *call)
 /* Pause */
 
 static void
-restore_guest(FolioCall *call, FolioGuest *guest, FolioActuator *actuator)
+restore_guest(FolioCall *call, FolioGuest *guest, FolioActuator *actuator, const Wish *wish)
 {
     const FolioGuestRam *ram = folio_guest_get_ram(guest);
-    FolioActRequest request = { .kind = FOLIO_ACT_RESTORE,
-                                .order = FOLIO_ORDER_HUGE,
-                                .process = folio_guest_get_process(guest) };
+    g_autoptr(FolioActRequest) request = NULL;
     g_autoptr(GArray) ranges = NULL;
 
-    if (ram == NULL || request.process == NULL)
+    if (ram == NULL || folio_guest_get_process(guest) == NULL)
         return;
     ranges = folio_block_ranges_new(ram, 0, folio_block_ranges_count(ram));
-    request.ranges = ranges;
-    folio_jobs_replace(call->jobs, folio_guest_get_uuid(guest), folio_guest_get_name(guest),
-                       actuator, &request);
+    request = request_new(call, guest, wish, ranges);
+    folio_jobs_replace(call->jobs, actuator, request);
 }
 
-/* Without an actuator nothing was ever changed, and there is nothing to give back. */
 static void
 restore_all(FolioCall *call)
 {
-    FolioActuator *actuator =
-        folio_actuators_pick(folio_acting_get_actuators(folio_manager_get_acting(call->manager)),
-                             FOLIO_ACT_RESTORE, FOLIO_ORDER_HUGE, NULL);
+    const Wish wish = { .kind = FOLIO_ACT_RESTORE, .order = FOLIO_ORDER_HUGE };
+    g_autoptr(GError) error = NULL;
+    FolioActuator *actuator = pick(call, &wish, &error);
     g_autoptr(GPtrArray) guests = folio_manager_list_guests(call->manager);
 
+    if (actuator == NULL)
+        folio_warning("nothing is given back: %s", error->message);
     for (guint i = 0; actuator != NULL && i < guests->len; i++)
-        restore_guest(call, guests->pdata[i], actuator);
+        restore_guest(call, guests->pdata[i], actuator, &wish);
 }
 
-void
-folio_action_pause(FolioCall *call)
+/* The caller is known, as far as that is needed. */
+static void
+pause_all(FolioCall *call)
 {
     g_autoptr(GVariant) options = NULL;
     gboolean restore = FALSE;
@@ -217,6 +351,12 @@ folio_action_pause(FolioCall *call)
     if (restore)
         restore_all(call);
     folio_call_return(call, NULL);
+}
+
+void
+folio_action_pause(FolioCall *call)
+{
+    folio_call_find_caller(call, pause_all);
 }
 
 void

@@ -42,3 +42,71 @@ folio_arguments_check_range(guint64 first_block, guint64 blocks, guint64 n_block
     }
     return TRUE;
 }
+
+static gboolean
+append_more(GArray *spans, GVariant *more, guint64 n_blocks, GError **error)
+{
+    const gsize n = g_variant_n_children(more);
+
+    if (n > FOLIO_RANGES_MAX) {
+        g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID,
+                    "options: \"more\" has %" G_GSIZE_FORMAT " ranges, and %d are the most", n,
+                    FOLIO_RANGES_MAX);
+        return FALSE;
+    }
+    for (gsize i = 0; i < n; i++) {
+        FolioBlockSpan span;
+
+        g_variant_get_child(more, i, "(tt)", &span.first, &span.n);
+        if (!folio_arguments_check_range(span.first, span.n, n_blocks, error)) {
+            g_prefix_error(error, "options: \"more\": range %" G_GSIZE_FORMAT ": ", i + 1);
+            return FALSE;
+        }
+        g_array_append_val(spans, span);
+    }
+    return TRUE;
+}
+
+static int
+compare_spans(gconstpointer a, gconstpointer b)
+{
+    const guint64 first = ((const FolioBlockSpan *) a)->first;
+    const guint64 second = ((const FolioBlockSpan *) b)->first;
+
+    return (first > second) - (first < second);
+}
+
+/* Sorted ones: each grows over those that begin within it or where it ends. */
+static void
+join(GArray *spans)
+{
+    guint last = 0;
+
+    for (guint i = 1; i < spans->len; i++) {
+        FolioBlockSpan *before = &g_array_index(spans, FolioBlockSpan, last);
+        const FolioBlockSpan next = g_array_index(spans, FolioBlockSpan, i);
+
+        if (next.first <= before->first + before->n)
+            before->n = MAX(before->n, next.first + next.n - before->first);
+        else
+            g_array_index(spans, FolioBlockSpan, ++last) = next;
+    }
+    g_array_set_size(spans, last + 1);
+}
+
+GArray *
+folio_arguments_read_ranges(guint64 first_block, guint64 blocks, GVariant *more, guint64 n_blocks,
+                            GError **error)
+{
+    g_autoptr(GArray) spans = g_array_new(FALSE, FALSE, sizeof(FolioBlockSpan));
+    const FolioBlockSpan first = { first_block, blocks };
+
+    if (!folio_arguments_check_range(first_block, blocks, n_blocks, error))
+        return NULL;
+    g_array_append_val(spans, first);
+    if (more != NULL && !append_more(spans, more, n_blocks, error))
+        return NULL;
+    g_array_sort(spans, compare_spans);
+    join(spans);
+    return g_steal_pointer(&spans);
+}

@@ -14,3 +14,17 @@ gboolean folio_arguments_check_order(FolioActKind kind, guint order, GError **er
 /* first_block and blocks lie within a guest of n_blocks, and blocks is not 0. */
 gboolean folio_arguments_check_range(guint64 first_block, guint64 blocks, guint64 n_blocks,
                                      GError **error);
+
+/* Ranges of one call at most, beside first_block and blocks. */
+#define FOLIO_RANGES_MAX 65536
+
+/* Blocks of a guest by number. */
+typedef struct {
+    guint64 first, n;
+} FolioBlockSpan;
+
+/* All ranges of a call: first_block and blocks, and what the option "more" has, a(tt), or NULL.
+ * Each must lie within a guest of n_blocks; its error says which does not. FolioBlockSpan,
+ * ascending, and those that overlap or adjoin as one; free with g_array_unref. */
+GArray *folio_arguments_read_ranges(guint64 first_block, guint64 blocks, GVariant *more,
+                                    guint64 n_blocks, GError **error);

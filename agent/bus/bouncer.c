@@ -110,6 +110,12 @@ folio_bouncer_leave(FolioBouncer *bouncer, const char *sender)
     folio_callers_leave(bouncer->callers, sender);
 }
 
+guint
+folio_bouncer_count_calls(FolioBouncer *bouncer, const char *sender)
+{
+    return folio_callers_count_calls(bouncer->callers, sender);
+}
+
 /* The name as a dialog, perhaps on a terminal, may show it: rules need it as it is, and it may hold
  * anything. */
 static void

@@ -37,6 +37,9 @@ gboolean folio_bouncer_enter(FolioBouncer *bouncer, const char *sender, GError *
 /* That call has been answered, and none of its questions is open. */
 void folio_bouncer_leave(FolioBouncer *bouncer, const char *sender);
 
+/* Calls of sender that have been let in and not been answered. */
+guint folio_bouncer_count_calls(FolioBouncer *bouncer, const char *sender);
+
 /* Asks within a call that was let in. Checks that need no dialog never wait for one that does. */
 void folio_bouncer_ask_async(FolioBouncer *bouncer, const char *sender,
                              const FolioQuestion *question, GAsyncReadyCallback callback,

@@ -4,13 +4,16 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "bus/arguments.h"
 #include "bus/introspection.h"
 #include "bus/path.h"
 
 #define PROPERTIES_INTERFACE "org.freedesktop.DBus.Properties"
 
-/* All arguments of a call together: none needs more than a name. */
+/* All arguments of a call together: most need no more than a name. */
 #define ARGUMENT_BYTES_MAX 4096
+/* Those of one that may have ranges, of 16 bytes each. */
+#define RANGES_BYTES_MAX (ARGUMENT_BYTES_MAX + 16 * FOLIO_RANGES_MAX)
 
 static void
 call_free(FolioCall *call)
@@ -22,6 +25,7 @@ call_free(FolioCall *call)
     g_clear_object(&call->guest);
     g_free(call->name);
     g_free(call->uuid);
+    g_free(call->by);
     g_free(call);
 }
 
@@ -74,6 +78,36 @@ folio_call_keeps_guest(FolioCall *call)
         return TRUE;
     folio_call_fail(call, no_such_guest(call));
     return FALSE;
+}
+
+static void
+on_caller_found(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    FolioCall *call = user_data;
+    g_autoptr(GVariant) reply =
+        g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, NULL);
+    guint32 uid = 0;
+
+    if (reply == NULL) {
+        folio_call_fail(call, g_error_new_literal(FOLIO_ERROR, FOLIO_ERROR_NOT_PERMITTED,
+                                                  "the caller has left the bus"));
+        return;
+    }
+    g_variant_get(reply, "(u)", &uid);
+    call->by = g_strdup_printf("uid %u", uid);
+    if (call->guest == NULL || folio_call_keeps_guest(call))
+        call->run(call);
+}
+
+void
+folio_call_find_caller(FolioCall *call, FolioCallRun then)
+{
+    call->run = then;
+    g_dbus_connection_call(g_dbus_method_invocation_get_connection(call->invocation),
+                           "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                           "GetConnectionUnixUser",
+                           g_variant_new("(s)", folio_call_get_sender(call)), G_VARIANT_TYPE("(u)"),
+                           G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_caller_found, call);
 }
 
 static gboolean
@@ -172,7 +206,7 @@ first_argument(FolioCall *call)
     return text;
 }
 
-/* "", which is no guest's, when there is no such job. */
+/* "", which is no guest's, when there is no such job, nor was one lately. */
 static char *
 dup_uuid_of_job(FolioCall *call)
 {
@@ -180,7 +214,7 @@ dup_uuid_of_job(FolioCall *call)
     guint id = 0;
 
     g_variant_get_child(call->arguments, 0, "u", &id);
-    job = folio_jobs_find(call->jobs, id);
+    job = folio_jobs_recall(call->jobs, id);
     return g_strdup(job != NULL ? job->uuid : "");
 }
 
@@ -241,10 +275,32 @@ find_access(FolioCall *call)
     return folio_access_find(interface, member);
 }
 
+/* Whoever calls keeps one call with many ranges in memory at most. */
+static GError *
+refuse_size(FolioCall *call)
+{
+    const gboolean acts = g_str_equal(call->access->action, FOLIO_ACTION_ACT);
+    const gsize max = acts ? RANGES_BYTES_MAX : ARGUMENT_BYTES_MAX;
+    const gsize size = g_variant_get_size(call->arguments);
+
+    if (size > max)
+        return g_error_new(FOLIO_ERROR, FOLIO_ERROR_INVALID,
+                           "arguments are over %" G_GSIZE_FORMAT " bytes", max);
+    if (size > ARGUMENT_BYTES_MAX &&
+        folio_bouncer_count_calls(call->bouncer, folio_call_get_sender(call)) > 1)
+        return g_error_new(FOLIO_ERROR, FOLIO_ERROR_BUSY,
+                           "arguments over %d bytes are taken when no other of your calls is "
+                           "pending",
+                           ARGUMENT_BYTES_MAX);
+    return NULL;
+}
+
 /* The errors of a call that polkit need not be asked about. */
 static GError *
 refuse(FolioCall *call, const char *path_uuid)
 {
+    GError *error;
+
     call->access = find_access(call);
     if (call->access == NULL) {
         const char *member = g_dbus_method_invocation_get_method_name(call->invocation);
@@ -252,9 +308,9 @@ refuse(FolioCall *call, const char *path_uuid)
         folio_warning("denied: %s has no row in the table of access", member);
         return g_error_new_literal(FOLIO_ERROR, FOLIO_ERROR_NOT_PERMITTED, "not permitted");
     }
-    if (g_variant_get_size(call->arguments) > ARGUMENT_BYTES_MAX)
-        return g_error_new(FOLIO_ERROR, FOLIO_ERROR_INVALID, "arguments are over %d bytes",
-                           ARGUMENT_BYTES_MAX);
+    error = refuse_size(call);
+    if (error != NULL)
+        return error;
     if (!read_target(call, path_uuid))
         return g_error_new(FOLIO_ERROR, FOLIO_ERROR_INVALID, "%s: not a UUID",
                            call->access->scope == FOLIO_SCOPE_UUID_OR_HOST ? "guest" : "uuid");

@@ -36,6 +36,7 @@ struct _FolioCall {
     char *name;        /* the guest asked for, as far as the call told it; "" otherwise */
     char *uuid;        /* likewise */
     FolioGuest *guest; /* the guest that the call is about; NULL: about the host */
+    char *by;          /* "uid 0"; NULL before folio_call_find_caller */
 };
 
 /* Begins a call; what is in the house is referenced. Takes invocation. path_uuid is the UUID in the
@@ -58,6 +59,11 @@ void folio_call_fail_unsupported(FolioCall *call);
 /* The call's guest may have gone while something was waited for. FALSE: it has; the call has been
  * failed with NotFound and freed. */
 gboolean folio_call_keeps_guest(FolioCall *call);
+
+/* Asks the bus daemon which user is calling, then goes on with then, by set. A caller who has left
+ * is denied, and then is not called when the guest has gone meanwhile either: the call has ended.
+ */
+void folio_call_find_caller(FolioCall *call, FolioCallRun then);
 
 /* Asks whether the caller may do action, without a dialog, with that guest. */
 void folio_call_ask_async(FolioCall *call, const char *action, FolioGuest *guest,

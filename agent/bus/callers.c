@@ -89,6 +89,12 @@ folio_callers_leave(FolioCallers *callers, const char *name)
         g_hash_table_remove(callers->senders, name);
 }
 
+guint
+folio_callers_count_calls(FolioCallers *callers, const char *name)
+{
+    return find_sender(callers, name)->calls;
+}
+
 gboolean
 folio_callers_enter_dialog(FolioCallers *callers, const char *name, GError **error)
 {

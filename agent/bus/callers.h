@@ -31,6 +31,9 @@ gboolean folio_callers_enter(FolioCallers *callers, const char *sender, GError *
 /* A call that was let in has been answered. None of its checks may be waiting any more. */
 void folio_callers_leave(FolioCallers *callers, const char *sender);
 
+/* Calls of sender that are pending; it has one at least. */
+guint folio_callers_count_calls(FolioCallers *callers, const char *sender);
+
 /* A dialog of sender opens, within a call that was let in; FOLIO_ERROR_BUSY when there are too many
  * of them. */
 gboolean folio_callers_enter_dialog(FolioCallers *callers, const char *sender, GError **error);

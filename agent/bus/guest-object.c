@@ -4,6 +4,7 @@
 
 #include "bus/actions.h"
 #include "bus/guest-heat.h"
+#include "guest-status.h"
 
 static const char *
 kind_token(FolioRamKind kind)
@@ -135,9 +136,11 @@ policy_of(FolioCall *call)
 static GVariant *
 get_mode_in_force(FolioCall *call)
 {
-    const FolioMode mode = folio_mode_without_actuator(policy_of(call)->values.mode);
+    const FolioActuators *actuators =
+        folio_acting_get_actuators(folio_manager_get_acting(call->manager));
 
-    return g_variant_new_string(folio_mode_to_string(mode));
+    return g_variant_new_string(
+        folio_mode_to_string(folio_guest_mode_in_force(call->guest, actuators)));
 }
 
 static GVariant *
@@ -337,22 +340,59 @@ get_nominated_bytes(FolioCall *call)
     return g_variant_new_uint64(folio_guest_get_nomination(call->guest).bytes);
 }
 
-/* Jobs */
+/* What was done to it */
+
+static FolioLedgerCounters
+counters_of(FolioCall *call)
+{
+    FolioLedgerCounters counters;
+
+    folio_acting_count(folio_manager_get_acting(call->manager), call->guest, &counters);
+    return counters;
+}
 
 static GVariant *
 get_split_blocks(FolioCall *call)
 {
-    const char *uuid = folio_guest_get_uuid(call->guest);
-
-    return g_variant_new_uint64(folio_jobs_get_blocks(call->jobs, uuid).split);
+    return g_variant_new_uint64(counters_of(call).split);
 }
 
 static GVariant *
 get_collapsed_blocks(FolioCall *call)
 {
-    const char *uuid = folio_guest_get_uuid(call->guest);
+    return g_variant_new_uint64(counters_of(call).collapsed);
+}
 
-    return g_variant_new_uint64(folio_jobs_get_blocks(call->jobs, uuid).collapsed);
+static GVariant *
+get_left_blocks(FolioCall *call)
+{
+    return g_variant_new_uint64(counters_of(call).left);
+}
+
+static GVariant *
+get_partly_blocks(FolioCall *call)
+{
+    return g_variant_new_uint64(counters_of(call).partly);
+}
+
+static GVariant *
+get_recollapsed_blocks(FolioCall *call)
+{
+    return g_variant_new_uint64(counters_of(call).recollapsed);
+}
+
+static GVariant *
+get_split_now_blocks(FolioCall *call)
+{
+    return g_variant_new_uint64(counters_of(call).split_now);
+}
+
+static GVariant *
+get_keeper(FolioCall *call)
+{
+    FolioActing *acting = folio_manager_get_acting(call->manager);
+
+    return g_variant_new_string(folio_keeper_token(folio_acting_get_keeper(acting, call->guest)));
 }
 
 static const FolioProperty properties[] = {
@@ -387,6 +427,11 @@ static const FolioProperty properties[] = {
     { "UndecidedBytes", get_undecided_bytes },
     { "SplitBlocks", get_split_blocks },
     { "CollapsedBlocks", get_collapsed_blocks },
+    { "LeftBlocks", get_left_blocks },
+    { "PartlyBlocks", get_partly_blocks },
+    { "RecollapsedBlocks", get_recollapsed_blocks },
+    { "SplitNowBlocks", get_split_now_blocks },
+    { "Keeper", get_keeper },
     { "Samples", get_samples },
     { "UnmappedSamples", get_unmapped_samples },
     { "LostSamples", get_lost_samples },
@@ -403,9 +448,9 @@ static const struct {
 } methods[] = {
     { "ListRam", list_ram },
     { "SetMode", folio_action_set_mode },
-    { "Split", folio_action_split },
-    { "Collapse", folio_action_collapse },
-    { "Restore", folio_action_restore },
+    { "Split", folio_action_act },
+    { "Collapse", folio_action_act },
+    { "Restore", folio_action_act },
     { "Heat", folio_guest_heat_run },
     { "Explain", folio_guest_explain_run },
 };

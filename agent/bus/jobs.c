@@ -11,7 +11,7 @@ struct _FolioJobs {
     FolioJobChanged changed;
     gpointer user_data;
     GHashTable *running; /* uuid -> Job */
-    GHashTable *blocks;  /* uuid -> FolioJobBlocks */
+    GQueue ended;        /* FolioJob with strings of their own, the last one first */
     guint last_id;
     FolioJobCounters counters;
 };
@@ -19,7 +19,7 @@ struct _FolioJobs {
 /* What is to be done once the guest's present job has ended. */
 typedef struct {
     FolioActuator *actuator;
-    FolioActRequest request;
+    FolioActRequest *request;
 } Order;
 
 typedef struct {
@@ -47,7 +47,7 @@ folio_jobs_new(FolioJobChanged changed, gpointer user_data)
     jobs->changed = changed;
     jobs->user_data = user_data;
     jobs->running = g_hash_table_new(g_str_hash, g_str_equal);
-    jobs->blocks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    g_queue_init(&jobs->ended);
     return jobs;
 }
 
@@ -58,12 +58,30 @@ folio_jobs_ref(FolioJobs *jobs)
 }
 
 static void
+clear_strings(FolioJob *job)
+{
+    g_free((char *) job->uuid);
+    g_free((char *) job->name);
+    g_free((char *) job->by);
+}
+
+static void
+free_ended(gpointer data)
+{
+    FolioJob *job = data;
+
+    clear_strings(job);
+    g_free((char *) job->error);
+    g_free(job);
+}
+
+static void
 jobs_clear(gpointer data)
 {
     FolioJobs *jobs = data;
 
     g_hash_table_unref(jobs->running);
-    g_hash_table_unref(jobs->blocks);
+    g_queue_clear_full(&jobs->ended, free_ended);
 }
 
 void
@@ -75,8 +93,7 @@ folio_jobs_unref(FolioJobs *jobs)
 static void
 order_free(Order *order)
 {
-    folio_process_unref(order->request.process);
-    g_array_unref(order->request.ranges);
+    folio_act_request_free(order->request);
     g_free(order);
 }
 
@@ -84,8 +101,7 @@ static void
 job_free(Job *job)
 {
     g_clear_pointer(&job->next, order_free);
-    g_free((char *) job->job.uuid);
-    g_free((char *) job->job.name);
+    clear_strings(&job->job);
     folio_jobs_unref(job->jobs);
     g_free(job);
 }
@@ -111,11 +127,28 @@ static void
 log_job(const FolioJob *job)
 {
     const gboolean failed = job->state == FOLIO_JOB_FAILED;
+    const char *kind = folio_act_kind_token(job->kind);
+    g_autofree char *report = folio_act_report_print(&job->report, kind);
 
     folio_log(failed ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_MESSAGE, FOLIO_MESSAGE_JOB, job->name,
-              job->uuid, "%s: job %u, %s: %s%s%s", job->name, job->id,
-              folio_act_kind_token(job->kind), folio_job_state_token(job->state),
-              failed ? ": " : "", job->error);
+              job->uuid, "%s: job %u, %s to order %u for %s: %s%s%s%s%s", job->name, job->id, kind,
+              job->order, job->by, folio_job_state_token(job->state), failed ? ": " : "",
+              job->error, job->state == FOLIO_JOB_RUNNING ? "" : "; blocks: ",
+              job->state == FOLIO_JOB_RUNNING ? "" : report);
+}
+
+static void
+remember(FolioJobs *jobs, const FolioJob *job)
+{
+    FolioJob *ended = g_memdup2(job, sizeof *job);
+
+    ended->uuid = g_strdup(job->uuid);
+    ended->name = g_strdup(job->name);
+    ended->by = g_strdup(job->by);
+    ended->error = g_strdup(job->error);
+    g_queue_push_head(&jobs->ended, ended);
+    if (jobs->ended.length > FOLIO_JOBS_REMEMBERED)
+        free_ended(g_queue_pop_tail(&jobs->ended));
 }
 
 static void
@@ -125,23 +158,10 @@ move_to(Job *job, FolioJobState state, const char *error)
     job->job.error = error;
     count(job->jobs, state);
     log_job(&job->job);
+    if (state != FOLIO_JOB_RUNNING)
+        remember(job->jobs, &job->job);
     tell(job);
     job->job.error = ""; /* the text is the caller's */
-}
-
-static void
-count_blocks_of(const Job *job)
-{
-    FolioJobBlocks *blocks = g_hash_table_lookup(job->jobs->blocks, job->job.uuid);
-
-    if (blocks == NULL) {
-        blocks = g_new0(FolioJobBlocks, 1);
-        g_hash_table_insert(job->jobs->blocks, g_strdup(job->job.uuid), blocks);
-    }
-    if (job->job.kind == FOLIO_ACT_SPLIT)
-        blocks->split += job->job.done;
-    else
-        blocks->collapsed += job->job.done;
 }
 
 static void
@@ -166,18 +186,18 @@ leave(Job *job)
     return TRUE;
 }
 
-static guint begin(FolioJobs *jobs, const char *uuid, const char *name, FolioActuator *actuator,
-                   const FolioActRequest *request, GError **error);
+static guint begin(FolioJobs *jobs, FolioActuator *actuator, const FolioActRequest *request,
+                   GError **error);
 
 /* Nobody waits for an answer: what goes wrong is logged. */
 static void
-carry_out(FolioJobs *jobs, const char *uuid, const char *name, const Order *order)
+carry_out(FolioJobs *jobs, FolioActuator *actuator, const FolioActRequest *request)
 {
     g_autoptr(GError) error = NULL;
 
-    if (begin(jobs, uuid, name, order->actuator, &order->request, &error) == 0)
-        folio_log(G_LOG_LEVEL_WARNING, FOLIO_MESSAGE_JOB, name, uuid, "%s: %s: %s", name,
-                  folio_act_kind_token(order->request.kind), error->message);
+    if (begin(jobs, actuator, request, &error) == 0)
+        folio_log(G_LOG_LEVEL_WARNING, FOLIO_MESSAGE_JOB, request->name, request->uuid,
+                  "%s: %s: %s", request->name, folio_act_kind_token(request->kind), error->message);
 }
 
 static void
@@ -193,10 +213,10 @@ on_ended(FolioActOutcome outcome, const FolioActReport *report, const char *erro
 
     job->run = NULL;
     if (leave(job)) {
-        count_blocks_of(job);
+        job->job.report = *report;
         move_to(job, states[outcome], outcome == FOLIO_ACT_FAILED ? error : "");
         if (job->next != NULL)
-            carry_out(job->jobs, job->job.uuid, job->job.name, job->next);
+            carry_out(job->jobs, job->next->actuator, job->next->request);
     }
     job_free(job);
 }
@@ -206,7 +226,7 @@ next_id(FolioJobs *jobs)
 {
     do {
         jobs->last_id++;
-    } while (jobs->last_id == 0 || folio_jobs_find(jobs, jobs->last_id) != NULL);
+    } while (jobs->last_id == 0 || folio_jobs_recall(jobs, jobs->last_id) != NULL);
     return jobs->last_id;
 }
 
@@ -222,16 +242,17 @@ count_blocks(const FolioActRequest *request)
 
 /* The guest has no job. */
 static guint
-begin(FolioJobs *jobs, const char *uuid, const char *name, FolioActuator *actuator,
-      const FolioActRequest *request, GError **error)
+begin(FolioJobs *jobs, FolioActuator *actuator, const FolioActRequest *request, GError **error)
 {
     static const FolioActEvents events = { .progress = on_progress, .ended = on_ended };
     Job *job = g_new0(Job, 1);
 
     job->jobs = folio_jobs_ref(jobs);
-    job->job.uuid = g_strdup(uuid);
-    job->job.name = g_strdup(name);
+    job->job.uuid = g_strdup(request->uuid);
+    job->job.name = g_strdup(request->name);
+    job->job.by = g_strdup(request->by);
     job->job.kind = request->kind;
+    job->job.order = request->order;
     job->job.total = count_blocks(request);
     job->run = actuator->klass->start(actuator, request, &events, job, error);
     if (job->run == NULL) {
@@ -245,13 +266,13 @@ begin(FolioJobs *jobs, const char *uuid, const char *name, FolioActuator *actuat
 }
 
 guint
-folio_jobs_start(FolioJobs *jobs, const char *uuid, const char *name, FolioActuator *actuator,
-                 const FolioActRequest *request, GError **error)
+folio_jobs_start(FolioJobs *jobs, FolioActuator *actuator, const FolioActRequest *request,
+                 GError **error)
 {
-    const Job *present = g_hash_table_lookup(jobs->running, uuid);
+    const Job *present = g_hash_table_lookup(jobs->running, request->uuid);
 
     if (present == NULL)
-        return begin(jobs, uuid, name, actuator, request, error);
+        return begin(jobs, actuator, request, error);
     g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_BUSY, "job %u (%s) is under way with this guest",
                 present->job.id, folio_act_kind_token(present->job.kind));
     return 0;
@@ -267,23 +288,18 @@ cancel(Job *job)
 }
 
 void
-folio_jobs_replace(FolioJobs *jobs, const char *uuid, const char *name, FolioActuator *actuator,
-                   const FolioActRequest *request)
+folio_jobs_replace(FolioJobs *jobs, FolioActuator *actuator, const FolioActRequest *request)
 {
-    Job *present = g_hash_table_lookup(jobs->running, uuid);
-    Order *order = g_new0(Order, 1);
+    Job *present = g_hash_table_lookup(jobs->running, request->uuid);
 
-    order->actuator = actuator;
-    order->request = *request;
-    folio_process_ref(order->request.process);
-    g_array_ref(order->request.ranges);
     if (present == NULL) {
-        carry_out(jobs, uuid, name, order);
-        order_free(order);
+        carry_out(jobs, actuator, request);
         return;
     }
     g_clear_pointer(&present->next, order_free);
-    present->next = order;
+    present->next = g_new0(Order, 1);
+    present->next->actuator = actuator;
+    present->next->request = folio_act_request_copy(request);
     cancel(present);
 }
 
@@ -307,6 +323,16 @@ folio_jobs_find(FolioJobs *jobs, guint id)
     const Job *job = find(jobs, id);
 
     return job != NULL ? &job->job : NULL;
+}
+
+const FolioJob *
+folio_jobs_recall(FolioJobs *jobs, guint id)
+{
+    for (const GList *link = jobs->ended.head; link != NULL; link = link->next) {
+        if (((const FolioJob *) link->data)->id == id)
+            return link->data;
+    }
+    return folio_jobs_find(jobs, id);
 }
 
 void
@@ -334,7 +360,6 @@ folio_jobs_drop_guest(FolioJobs *jobs, const char *uuid)
 {
     Job *job = g_hash_table_lookup(jobs->running, uuid);
 
-    g_hash_table_remove(jobs->blocks, uuid);
     if (job == NULL)
         return;
     leave(job);
@@ -353,15 +378,6 @@ folio_jobs_stop(FolioJobs *jobs)
     while (g_hash_table_iter_next(&iter, NULL, &job))
         g_clear_pointer(&((Job *) job)->next, order_free);
     folio_jobs_cancel_all(jobs);
-}
-
-FolioJobBlocks
-folio_jobs_get_blocks(const FolioJobs *jobs, const char *uuid)
-{
-    const FolioJobBlocks none = { 0 };
-    const FolioJobBlocks *blocks = g_hash_table_lookup(jobs->blocks, uuid);
-
-    return blocks != NULL ? *blocks : none;
 }
 
 FolioJobCounters

@@ -19,21 +19,22 @@ const char *folio_job_state_token(FolioJobState state);
 typedef struct {
     guint id;                /* from 1 */
     const char *uuid, *name; /* of the guest */
+    const char *by;          /* who wants it, as of FolioActRequest */
     FolioActKind kind;
+    guint order;
     FolioJobState state;
-    guint64 done, total; /* blocks of 2 MiB */
-    const char *error;   /* "" unless FAILED */
+    guint64 done, total;   /* blocks of 2 MiB */
+    const char *error;     /* "" unless FAILED */
+    FolioActReport report; /* what became of the blocks; all 0 while RUNNING */
 } FolioJob;
+
+/* So many jobs that have ended are remembered. */
+#define FOLIO_JOBS_REMEMBERED 64
 
 /* Jobs since the start. */
 typedef struct {
     guint64 started, done, cancelled, failed;
 } FolioJobCounters;
-
-/* Blocks of a guest that jobs which have ended had dealt with, since the guest is there. */
-typedef struct {
-    guint64 split, collapsed;
-} FolioJobBlocks;
 
 /* A job began, has come further, or has ended; the last time, its state is not RUNNING. Progress is
  * told ten times a second at most. */
@@ -49,18 +50,22 @@ void folio_jobs_unref(FolioJobs *jobs);
 /* Cancels all; nothing is told any more. Jobs that take long to end keep a reference meanwhile. */
 void folio_jobs_stop(FolioJobs *jobs);
 
-/* Begins a job with that guest and returns its number; 0 with an error: BUSY when the guest has one
- * already, else that of the actuator. The job's first change is told before this returns. */
-guint folio_jobs_start(FolioJobs *jobs, const char *uuid, const char *name, FolioActuator *actuator,
-                       const FolioActRequest *request, GError **error);
+/* Begins a job with the guest of the request and returns its number; 0 with an error: BUSY when the
+ * guest has one already, else that of the actuator. The job's first change is told before this
+ * returns. */
+guint folio_jobs_start(FolioJobs *jobs, FolioActuator *actuator, const FolioActRequest *request,
+                       GError **error);
 
 /* As folio_jobs_start, but a job that the guest has is cancelled, and the new one begins when that
  * has ended. When it cannot begin, that is logged. */
-void folio_jobs_replace(FolioJobs *jobs, const char *uuid, const char *name,
-                        FolioActuator *actuator, const FolioActRequest *request);
+void folio_jobs_replace(FolioJobs *jobs, FolioActuator *actuator, const FolioActRequest *request);
 
 /* A job that is running, NULL when there is none of that number. */
 const FolioJob *folio_jobs_find(FolioJobs *jobs, guint id);
+
+/* That, or one of the last FOLIO_JOBS_REMEMBERED that have ended; valid until the main loop runs
+ * again. */
+const FolioJob *folio_jobs_recall(FolioJobs *jobs, guint id);
 
 /* Asks a job that is running to end. It ends some time later, CANCELLED or as it would have. */
 void folio_jobs_cancel(FolioJobs *jobs, guint id);
@@ -69,7 +74,5 @@ void folio_jobs_cancel_all(FolioJobs *jobs);
 
 /* The guest does not run any more: its job is cancelled, and told of as FAILED at once. */
 void folio_jobs_drop_guest(FolioJobs *jobs, const char *uuid);
-
-FolioJobBlocks folio_jobs_get_blocks(const FolioJobs *jobs, const char *uuid);
 
 FolioJobCounters folio_jobs_get_counters(const FolioJobs *jobs);

@@ -214,21 +214,44 @@ get_paused(FolioCall *call)
 
 /* Actions */
 
-/* Of what an actuator can do, the first that it can: anything makes it one that works here. */
-static gboolean
-is_usable(FolioActuator *actuator, char **reason)
-{
-    static const struct {
-        FolioActKind kind;
-        guint order;
-    } kinds[] = { { FOLIO_ACT_SPLIT, 0 }, { FOLIO_ACT_COLLAPSE, FOLIO_ORDER_HUGE } };
+/* What there is to do. */
+static const struct {
+    FolioActKind kind;
+    guint order; /* one of those that are told of together */
+    const char *text;
+} deeds[] = {
+    { FOLIO_ACT_SPLIT, 0, "split to order 0" },
+    { FOLIO_ACT_SPLIT, 2, "split to orders 2 to 8" },
+    { FOLIO_ACT_COLLAPSE, FOLIO_ORDER_HUGE, "collapse" },
+};
 
-    for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
-        g_clear_pointer(reason, g_free);
-        if (actuator->klass->probe(actuator, kinds[i].kind, kinds[i].order, reason))
-            return TRUE;
+/* Whether it can do anything here, and what it is taken for, since it is the first that can; else
+ * why it cannot. */
+static gboolean
+describe_actuator(const FolioActuators *actuators, FolioActuator *actuator, char **text)
+{
+    g_autoptr(GString) taken = g_string_new(NULL);
+    g_autofree char *reason = NULL;
+    gboolean usable = FALSE;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(deeds); i++) {
+        g_autofree char *why = NULL;
+
+        if (!actuator->klass->probe(actuator, deeds[i].kind, deeds[i].order, &why)) {
+            if (reason == NULL)
+                reason = g_steal_pointer(&why);
+            continue;
+        }
+        usable = TRUE;
+        if (folio_actuators_pick(actuators, deeds[i].kind, deeds[i].order, NULL) == actuator)
+            g_string_append_printf(taken, "%s%s", taken->len > 0 ? ", " : "taken to ",
+                                   deeds[i].text);
     }
-    return FALSE;
+    if (usable)
+        *text = g_strdup(taken->len > 0 ? taken->str : "not taken: others come first");
+    else
+        *text = g_steal_pointer(&reason);
+    return usable;
 }
 
 static GVariant *
@@ -241,11 +264,11 @@ get_actuators(FolioCall *call)
     g_variant_builder_init(&list, G_VARIANT_TYPE("a(sbs)"));
     for (guint i = 0; i < folio_actuators_count(actuators); i++) {
         FolioActuator *actuator = folio_actuators_get(actuators, i);
-        g_autofree char *reason = NULL;
-        const gboolean usable = is_usable(actuator, &reason);
+        g_autofree char *text = NULL;
+        const gboolean usable = describe_actuator(actuators, actuator, &text);
 
         g_variant_builder_add(&list, "(sb@s)", actuator->klass->name, usable,
-                              folio_bus_string(usable ? "" : reason));
+                              folio_bus_string(text));
     }
     return g_variant_builder_end(&list);
 }
@@ -396,6 +419,7 @@ static const struct {
     { "Unsubscribe", unsubscribe },
     { "Pause", folio_action_pause },
     { "Resume", folio_action_resume },
+    { "GetJob", folio_action_get_job },
     { "CancelJob", folio_action_cancel_job },
     { "Reload", reload },
     { "Doctor", doctor },

@@ -42,6 +42,8 @@ read_option(GVariant *value, const FolioBusOption *option, GError **error)
         *(guint64 *) option->value = g_variant_get_uint64(value);
     else if (*option->type == 'u')
         *(guint32 *) option->value = g_variant_get_uint32(value);
+    else if (*option->type == 'a')
+        *(GVariant **) option->value = g_variant_ref(value);
     else
         *(gboolean *) option->value = g_variant_get_boolean(value);
     return TRUE;

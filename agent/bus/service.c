@@ -133,7 +133,11 @@ static void
 on_job_changed(const FolioJob *job, gpointer user_data)
 {
     FolioService *service = user_data;
+    FolioManager *manager = service->house.manager;
+    FolioGuest *guest = folio_manager_find_uuid(manager, job->uuid);
 
+    if (job->state != FOLIO_JOB_RUNNING && guest != NULL)
+        folio_acting_look(folio_manager_get_acting(manager), guest);
     folio_subscribers_tell_job(service->house.subscribers, job);
 }
 

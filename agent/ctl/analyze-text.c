@@ -264,7 +264,7 @@ print_table(const FolioInvocation *invocation, const FolioAnalysis *analysis)
         g_ptr_array_add(blocks, &g_array_index(analysis->blocks, FolioAnalysisBlock, i));
     if (!invocation->analyze->by_address)
         g_ptr_array_sort(blocks, by_samples);
-    if (!invocation->analyze->all)
+    if (!invocation->all)
         shown = MIN(shown, TABLE_ROWS);
     printf("\n%s\n", painted);
     for (guint i = 0; i < shown; i++)

@@ -92,7 +92,7 @@ have_agent(FolioClient *client, const char *method)
 {
     static const char *const without[] = { "GetAll",         "ListGuests", "GetGuestByUuid",
                                            "GetGuestByName", "Doctor",     "ListRam",
-                                           "Subscribe",      NULL };
+                                           "Subscribe",      "GetJob",     NULL };
 
     if (!client->interactive || client->agent_tried || geteuid() == 0 ||
         g_strv_contains(without, method))
@@ -312,6 +312,15 @@ folio_client_doctor(FolioClient *client, const char *uuid, GError **error)
 {
     g_autoptr(GVariant) reply = call(client, MANAGER_PATH, MANAGER_INTERFACE, "Doctor",
                                      g_variant_new("(s)", uuid), "(a(ssss))", error);
+
+    return reply != NULL ? g_variant_get_child_value(reply, 0) : NULL;
+}
+
+GVariant *
+folio_client_get_job(FolioClient *client, guint job, GError **error)
+{
+    g_autoptr(GVariant) reply = call(client, FOLIO_CLIENT_MANAGER_PATH, FOLIO_CLIENT_MANAGER,
+                                     "GetJob", g_variant_new("(u)", job), "(a{sv})", error);
 
     return reply != NULL ? g_variant_get_child_value(reply, 0) : NULL;
 }

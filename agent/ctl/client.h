@@ -57,6 +57,9 @@ GVariant *folio_client_explain(FolioClient *client, const char *path, GVariant *
 /* The checks of Doctor, a(ssss). uuid "" for the host alone. */
 GVariant *folio_client_doctor(FolioClient *client, const char *uuid, GError **error);
 
+/* What GetJob says of a job, a{sv}. */
+GVariant *folio_client_get_job(FolioClient *client, guint job, GError **error);
+
 gboolean folio_client_reload(FolioClient *client, GError **error);
 
 typedef enum {
@@ -66,6 +69,7 @@ typedef enum {
     FOLIO_EXIT_NOT_RUNNING = 3,
     FOLIO_EXIT_NOT_PERMITTED = 4,
     FOLIO_EXIT_CANCELLED = 5,
+    FOLIO_EXIT_LEFT = 6, /* a job is done, and not all of its blocks are as was wanted */
 } FolioExitStatus;
 
 FolioExitStatus folio_client_exit_status(const GError *error);

@@ -53,7 +53,6 @@ folio_analyze_add_options(GOptionContext *context, FolioAnalyzeOptions *options)
     GOptionGroup *group = g_option_group_new("analyze", "", "", options, NULL);
     const GOptionEntry entries[] = {
         { "records", 0, 0, G_OPTION_ARG_NONE, &options->records, NULL, NULL },
-        { "all", 0, 0, G_OPTION_ARG_NONE, &options->all, NULL, NULL },
         { "sort", 0, 0, G_OPTION_ARG_CALLBACK, (gpointer) (GOptionArgFunc) parse_sort, NULL, NULL },
         { "window", 0, 0, G_OPTION_ARG_CALLBACK, (gpointer) (GOptionArgFunc) parse_window, NULL,
           NULL },
@@ -77,8 +76,8 @@ folio_analyze_options_clear(FolioAnalyzeOptions *options)
 gboolean
 folio_analyze_options_given(const FolioAnalyzeOptions *options)
 {
-    return options->records || options->all || options->sort_given || options->window > 0 ||
-           options->pid != 0 || options->guest != NULL || options->run_dir != NULL;
+    return options->records || options->sort_given || options->window > 0 || options->pid != 0 ||
+           options->guest != NULL || options->run_dir != NULL;
 }
 
 const char *
@@ -96,7 +95,7 @@ folio_analyze_options_contradict(const FolioInvocation *invocation)
         return "--pid: a process has a number above 0";
     if (options->run_dir != NULL && options->guest == NULL)
         return "--run-dir is for --guest";
-    if ((options->all || options->sort_given) && (json || process || options->records))
+    if ((invocation->all || options->sort_given) && (json || process || options->records))
         return "--all and --sort are for the table of blocks";
     return NULL;
 }

@@ -70,17 +70,62 @@ append_policy(const FolioInvocation *invocation, GVariant *guest, GString *out)
         folio_append_field(invocation, out, "hints capped", FOLIO_COLOUR_NONE, capped);
 }
 
+/* "5 split, 2 collapsed, 1 left as they were; 3 are split now", "" when nothing was done. */
+static char *
+describe_acts(GVariant *guest)
+{
+    static const struct {
+        const char *property, *text;
+    } numbers[] = {
+        { "SplitBlocks", "split" },
+        { "CollapsedBlocks", "collapsed" },
+        { "LeftBlocks", "left as they were" },
+        { "PartlyBlocks", "done in part" },
+        { "RecollapsedBlocks", "made huge again by others" },
+    };
+    GString *out = g_string_new(NULL);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        const guint64 n = folio_dict_number(guest, numbers[i].property);
+
+        if (n > 0)
+            g_string_append_printf(out, "%s%" G_GUINT64_FORMAT " %s", out->len > 0 ? ", " : "", n,
+                                   numbers[i].text);
+    }
+    if (out->len > 0)
+        g_string_append_printf(out, "; %" G_GUINT64_FORMAT " are split now",
+                               folio_dict_number(guest, "SplitNowBlocks"));
+    return g_string_free(out, FALSE);
+}
+
+static const char *
+describe_keeper(const char *keeper)
+{
+    static const char *const texts[][2] = {
+        { "free", "free to undo splits" },
+        { "idle", "idle: by the settings of this host it collapses nothing of guests" },
+        { "flag", "kept away, by a flag of the process" },
+        { "strict", "kept away: the process may have no huge pages but what foliod collapses" },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
+        if (g_str_equal(keeper, texts[i][0]))
+            return texts[i][1];
+    }
+    return keeper;
+}
+
 static void
 append_acts(const FolioInvocation *invocation, GVariant *guest, GString *out)
 {
-    const guint64 split = folio_dict_number(guest, "SplitBlocks");
-    const guint64 collapsed = folio_dict_number(guest, "CollapsedBlocks");
-    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT " blocks split, %" G_GUINT64_FORMAT
-                                            " collapsed, by jobs",
-                                            split, collapsed);
+    const char *keeper = folio_dict_string(guest, "Keeper");
+    g_autofree char *text = describe_acts(guest);
 
-    if (split > 0 || collapsed > 0)
-        folio_append_field(invocation, out, "changed", FOLIO_COLOUR_NONE, text);
+    if (*text != '\0')
+        folio_append_field(invocation, out, "blocks", FOLIO_COLOUR_NONE, text);
+    if (folio_dict_number(guest, "Pid") != 0)
+        folio_append_field(invocation, out, "khugepaged", FOLIO_COLOUR_NONE,
+                           describe_keeper(keeper));
 }
 
 static void

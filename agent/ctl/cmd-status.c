@@ -20,25 +20,28 @@ append_foliod(const FolioInvocation *invocation, GVariant *manager, GString *out
                        text);
 }
 
-/* Ways to act, each with the reason if it is of no use here. */
+/* Ways to act, each with what it is taken for, or why it is of no use here. */
 static void
 append_actuators(const FolioInvocation *invocation, GVariant *manager, GString *out)
 {
     g_autoptr(GVariant) actuators =
         g_variant_lookup_value(manager, "Actuators", G_VARIANT_TYPE("a(sbs)"));
-    g_autoptr(GString) text = g_string_new(NULL);
-    const char *name, *reason;
+    const char *name, *reason, *label = "actuators";
     GVariantIter iter;
     gboolean usable;
 
     if (actuators == NULL)
         return;
     g_variant_iter_init(&iter, actuators);
-    while (g_variant_iter_next(&iter, "(&sb&s)", &name, &usable, &reason))
-        g_string_append_printf(text, "%s%s%s%s", text->len > 0 ? "; " : "", name,
-                               usable ? "" : ": ", usable ? "" : reason);
-    folio_append_field(invocation, out, "actuators", FOLIO_COLOUR_NONE,
-                       text->len > 0 ? text->str : "none: this version measures only");
+    while (g_variant_iter_next(&iter, "(&sb&s)", &name, &usable, &reason)) {
+        g_autofree char *text = g_strdup_printf("%s: %s", name, reason);
+
+        folio_append_field(invocation, out, label, usable ? FOLIO_COLOUR_NONE : FOLIO_COLOUR_DIM,
+                           text);
+        label = "";
+    }
+    if (*label != '\0')
+        folio_append_field(invocation, out, label, FOLIO_COLOUR_NONE, "none");
 }
 
 static void

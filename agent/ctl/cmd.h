@@ -19,7 +19,7 @@ typedef struct {
 
 /* Of folioctl analyze. */
 typedef struct {
-    gboolean records, all, by_address, sort_given;
+    gboolean records, by_address, sort_given;
     guint64 window; /* ns; 0: not given */
     gint pid;       /* 0: not given */
     char *guest, *run_dir;
@@ -34,6 +34,9 @@ typedef struct {
     const FolioPictureOptions *picture;
     const FolioHeatOptions *heat;
     guint order;      /* --order, of split */
+    gboolean sparse;  /* --sparse, of split */
+    gboolean force;   /* --force, of split */
+    gboolean all;     /* --all, of split, collapse and analyze */
     gboolean restore; /* --restore, of pause */
     gboolean json;
     gboolean coloured;

@@ -29,6 +29,8 @@ typedef enum {
     TAKES_BLOCK = 1 << 2, /* --block, --top */
     TAKES_ORDER = 1 << 3,
     TAKES_RESTORE = 1 << 4,
+    TAKES_SPARSE = 1 << 5, /* --sparse, --force */
+    TAKES_ALL = 1 << 6,
 } Takes;
 
 typedef struct {
@@ -50,7 +52,7 @@ static const struct {
     [GUEST_MAY] = { " [GUEST]", 0, 1, "guest" },
     [GUEST_MUST] = { " GUEST", 1, 1, "guest" },
     [GUEST_AND_MODE] = { " GUEST MODE", 2, 2, "mode" },
-    [GUEST_AND_BLOCKS] = { " GUEST RANGE", 2, 3, "range" },
+    [GUEST_AND_BLOCKS] = { " GUEST RANGE...", 1, G_MAXUINT, "range" },
     [FILE_MUST] = { " FILE", 1, 1, "file" },
 };
 
@@ -116,13 +118,24 @@ static const char explain_help[] =
     "  --top=N            so many of each verdict, at most 64 (default 3)\n"
     "  --json             as JSON, with more figures\n";
 
-#define act_help                                                                                 \
-    "RANGE is FIRST COUNT, numbers of 2 MiB blocks through the RAM blocks that show lists,\n"    \
-    "one after the other, from 0; or 0xSTART-0xEND, as analyze --pid prints it, within one of\n" \
-    "them. Waits for the end of the job; Ctrl-C cancels it, what is done stays done, and the\n"  \
-    "exit status is 5; a second Ctrl-C leaves it to go on. Needs the polkit action\n"            \
-    "org.foliod1.act.\n"                                                                         \
-    "\n"
+#define act_help                                                                               \
+    "RANGE is FIRST+COUNT, or FIRST COUNT as two words: numbers of 2 MiB blocks through the\n" \
+    "RAM blocks that show lists, one after the other, from 0; or 0xSTART-0xEND, as analyze\n"  \
+    "--pid prints it, within one of them, for which org.foliod1.heat is needed too. Several\n" \
+    "ranges make one job.\n"                                                                   \
+    "\n"                                                                                       \
+    "Waits for the end of the job and says what became of its blocks, by the kernel's page\n"  \
+    "flags. Exit status 6 when some are not as was wanted. Ctrl-C cancels the job, what is\n"  \
+    "done stays done, and the exit status is 5; a second Ctrl-C leaves it to go on. Needs\n"   \
+    "the polkit action org.foliod1.act.\n"                                                     \
+    "\n"                                                                                       \
+    "  --all      all of the guest, in place of ranges\n"
+
+static const char split_help[] =
+    act_help "  --sparse   the blocks whose verdict is sparse now, in place of ranges; needs\n"
+             "             org.foliod1.heat too\n"
+             "  --order=N  log2 pages of what is to be: 0 (default), or 2 to 8\n"
+             "  --force    even if khugepaged would make huge pages of it again\n";
 
 static const Verb verbs[] = {
     { "status", GUEST_NONE, folio_cmd_status, "foliod, libvirt, totals, and guests not served",
@@ -155,13 +168,13 @@ static const Verb verbs[] = {
       "MODE is off, observe, split, collapse or adaptive. It comes before what the guest's\n"
       "metadata and the configuration say, until the next boot; \"default\" takes it back.\n"
       "Needs the polkit action org.foliod1.set-mode.\n" },
-    { "split", GUEST_AND_BLOCKS, folio_cmd_split, "split huge pages of a guest",
-      act_help "  --order=N  log2 pages of what is to be: 0 (default), or 2 to 8\n", TAKES_ORDER },
+    { "split", GUEST_AND_BLOCKS, folio_cmd_split, "split huge pages of a guest", split_help,
+      TAKES_ORDER | TAKES_SPARSE | TAKES_ALL },
     { "collapse", GUEST_AND_BLOCKS, folio_cmd_collapse, "make huge pages of a guest's memory",
-      act_help },
+      act_help, TAKES_ALL },
     { "restore", GUEST_MUST, folio_cmd_restore, "give back what was changed of a guest",
-      "Collapses what foliod has split and puts khugepaged back as it was. Progress, Ctrl-C\n"
-      "and rights are as of split.\n" },
+      "Collapses what foliod has split and puts khugepaged back as it was. Progress, Ctrl-C,\n"
+      "exit status and rights are as of split.\n" },
     { "pause", GUEST_NONE, folio_cmd_pause, "nothing is sampled or changed any more",
       "Until resume or the next boot; jobs are cancelled. Needs the polkit action\n"
       "org.foliod1.manage.\n"
@@ -174,18 +187,19 @@ static const Verb verbs[] = {
       "All or nothing: with any error the old configuration stays, and every error is\n"
       "printed. Needs the polkit action org.foliod1.manage.\n" },
     { "analyze", FILE_MUST, folio_cmd_analyze, "heat from a recording of perf, without foliod",
-      analyze_help, TAKES_PICTURE },
+      analyze_help, TAKES_PICTURE | TAKES_ALL },
 };
 
 static const char exit_statuses[] =
     "Exit status: 0 done, 1 it failed (doctor: a check fails), 2 wrong usage,\n"
-    "3 foliod is not running, 4 not permitted, 5 the job was cancelled; with --host, 255\n"
-    "the host cannot be reached.\n";
+    "3 foliod is not running, 4 not permitted, 5 the job was cancelled, 6 the job is done\n"
+    "and some blocks were left; with --host, 255 the host cannot be reached.\n";
 
 typedef struct {
     gboolean json;
     gboolean help;
     gboolean version;
+    gboolean all;
     char *host;
     FolioActOptions act;
     FolioAnalyzeOptions analyze;
@@ -218,7 +232,7 @@ print_help(const Verb *verb)
             g_autofree char *call =
                 g_strconcat(verbs[i].name, arguments[verbs[i].argument].usage, NULL);
 
-            printf("  %-20s  %s\n", call, verbs[i].summary);
+            printf("  %-23s  %s\n", call, verbs[i].summary);
         }
         printf("\nOptions:\n"
                "  --json           print JSON, version 1, sizes in bytes\n"
@@ -283,6 +297,7 @@ parse_options(int argc, char **argv, Options *options, GError **error)
         { "json", 0, 0, G_OPTION_ARG_NONE, &options->json, NULL, NULL },
         { "help", 'h', 0, G_OPTION_ARG_NONE, &options->help, NULL, NULL },
         { "version", 0, 0, G_OPTION_ARG_NONE, &options->version, NULL, NULL },
+        { "all", 0, 0, G_OPTION_ARG_NONE, &options->all, NULL, NULL },
         { "host", 'H', 0, G_OPTION_ARG_STRING, &options->host, NULL, NULL },
         { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->words, NULL, NULL },
         G_OPTION_ENTRY_NULL,
@@ -359,12 +374,14 @@ find_stray(const Verb *verb, const Options *options)
     } table[] = {
         { "--svg", options->picture.svg != NULL, TAKES_PICTURE },
         { "--png", options->picture.png != NULL, TAKES_PICTURE },
-        { "--force", options->picture.force, TAKES_PICTURE },
+        { "--force", options->picture.force, TAKES_PICTURE | TAKES_SPARSE },
         { "--by", options->heat.by_given, TAKES_BY },
         { "--block", options->heat.block >= 0, TAKES_BLOCK },
         { "--top", options->heat.top >= 0, TAKES_BLOCK },
         { "--order", options->act.order >= 0, TAKES_ORDER },
         { "--restore", options->act.restore, TAKES_RESTORE },
+        { "--sparse", options->act.sparse, TAKES_SPARSE },
+        { "--all", options->all, TAKES_ALL },
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
@@ -374,12 +391,26 @@ find_stray(const Verb *verb, const Options *options)
     return NULL;
 }
 
+/* Which blocks a job is for has to be said, and in one way: never all of a guest by accident. */
+static const char *
+contradict_blocks(const Options *options)
+{
+    const guint ways =
+        (g_strv_length(options->words) > 2) + options->act.sparse + (options->all ? 1 : 0);
+
+    if (ways == 0)
+        return "which blocks? Name a RANGE, or --all for all of the guest";
+    return ways > 1 ? "ranges, --sparse or --all: only one of them" : NULL;
+}
+
 /* What is wrong with the options of the verb; NULL when nothing is. */
 static const char *
 contradict(const Verb *verb, const Options *options)
 {
     if (verb->argument != FILE_MUST && folio_analyze_options_given(&options->analyze))
         return "such options are for analyze";
+    if (verb->argument == GUEST_AND_BLOCKS)
+        return contradict_blocks(options);
     if (options->picture.force && !folio_picture_options_given(&options->picture))
         return "--force is for --svg and --png";
     if (options->heat.block >= 0 && options->heat.top >= 0)
@@ -427,6 +458,9 @@ dispatch(const Options *options)
                                    .picture = &options->picture,
                                    .heat = &options->heat,
                                    .order = (guint) MAX(options->act.order, 0),
+                                   .sparse = options->act.sparse,
+                                   .force = options->picture.force,
+                                   .all = options->all,
                                    .restore = options->act.restore };
 
     if (options->version) {

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "ctl/job-report.h"
 #include "ctl/json.h"
 #include "ctl/signals.h"
 
@@ -142,33 +143,67 @@ wait_for_end(Follow *follow)
     g_source_remove(interrupt);
 }
 
+static void
+print_report(const FolioInvocation *invocation, guint id, GVariant *about)
+{
+    const char *way = folio_dict_string(about, "way");
+    g_autofree char *text = folio_job_report_text(about);
+    g_autofree char *by_foreign = g_strconcat(*way != '\0' ? ", by " : "", way, NULL);
+    g_autofree char *by = folio_escape(by_foreign);
+
+    if (invocation->json) {
+        g_autofree char *json = folio_json_job(id, about);
+
+        fputs(json, stdout);
+        return;
+    }
+    printf("job %u: %s, %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " blocks%s\n", id,
+           folio_dict_string(about, "state"), folio_dict_number(about, "done"),
+           folio_dict_number(about, "total"), by);
+    if (folio_job_report_is_known(about))
+        puts(text);
+}
+
+/* Of a job that is known to have ended. */
 static FolioExitStatus
-print_result(const Follow *follow, GError **error)
+print_end(const Follow *follow, GError **error)
 {
     const Job *job = ours(follow);
-    const gboolean cancelled = job != NULL && g_str_equal(job->state, "cancelled");
+    const gboolean failed = g_str_equal(job->state, "failed");
+    g_autoptr(GError) unknown = NULL;
+    g_autoptr(GVariant) about =
+        folio_client_get_job(follow->invocation->client, follow->job, &unknown);
 
-    if (follow->left || (follow->ended && !has_ended(follow))) {
-        g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_FAILED, "job %u %s", follow->job,
-                    follow->left ? "goes on; folioctl monitor follows it"
-                                 : "is not known to have ended: foliod has");
-        return FOLIO_EXIT_FAILED;
-    }
-    if (g_str_equal(job->state, "failed")) {
+    if (about != NULL && (!failed || folio_job_report_is_known(about)))
+        print_report(follow->invocation, follow->job, about);
+    fflush(stdout); /* before what goes wrong is told of */
+    if (failed) {
         g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_FAILED,
                     "job %u failed after %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " blocks: %s",
                     follow->job, job->done, job->total, job->error);
         return FOLIO_EXIT_FAILED;
     }
-    if (follow->invocation->json) {
-        g_autofree char *json = folio_json_job(follow->job, job->state, job->done, job->total);
-
-        fputs(json, stdout);
-    } else {
-        printf("job %u: %s, %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " blocks\n", follow->job,
-               cancelled ? "cancelled" : "done", job->done, job->total);
+    if (about == NULL) {
+        g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_FAILED,
+                    "job %u: %s, %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+                    " blocks; what became of them is not known: %s",
+                    follow->job, job->state, job->done, job->total, unknown->message);
+        return FOLIO_EXIT_FAILED;
     }
-    return cancelled ? FOLIO_EXIT_CANCELLED : FOLIO_EXIT_OK;
+    if (g_str_equal(job->state, "cancelled"))
+        return FOLIO_EXIT_CANCELLED;
+    return folio_job_report_has_left(about) ? FOLIO_EXIT_LEFT : FOLIO_EXIT_OK;
+}
+
+static FolioExitStatus
+print_result(const Follow *follow, GError **error)
+{
+    if (!follow->left && has_ended(follow))
+        return print_end(follow, error);
+    g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_FAILED, "job %u %s", follow->job,
+                follow->left ? "goes on; folioctl monitor follows it"
+                             : "is not known to have ended: foliod has");
+    return FOLIO_EXIT_FAILED;
 }
 
 FolioExitStatus

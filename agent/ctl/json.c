@@ -4,6 +4,7 @@
 
 #include "ctl/client.h"
 #include "ctl/cmd.h"
+#include "ctl/job-report.h"
 #include "ctl/json-text.h"
 
 static void
@@ -51,8 +52,6 @@ add_sampling(JsonBuilder *builder, GVariant *guest)
     add_known(builder, "dense_bytes", folio_dict_number(guest, "DenseBytes"), windows > 0);
     add_known(builder, "undecided_bytes", folio_dict_number(guest, "UndecidedBytes"), windows > 0);
     add_known(builder, "idle_bytes", folio_dict_number(guest, "IdleBytes"), windows > 0);
-    folio_json_add_number(builder, "split_blocks", folio_dict_number(guest, "SplitBlocks"));
-    folio_json_add_number(builder, "collapsed_blocks", folio_dict_number(guest, "CollapsedBlocks"));
     folio_json_add_number(builder, "samples", folio_dict_number(guest, "Samples"));
     folio_json_add_number(builder, "unmapped_samples", folio_dict_number(guest, "UnmappedSamples"));
     folio_json_add_number(builder, "lost_samples", folio_dict_number(guest, "LostSamples"));
@@ -61,6 +60,20 @@ add_sampling(JsonBuilder *builder, GVariant *guest)
     folio_json_add_string(builder, "waits", folio_dict_string(guest, "Waits"));
     add_known(builder, "nominated_ranges", folio_dict_number(guest, "NominatedRanges"), nominated);
     add_known(builder, "nominated_bytes", folio_dict_number(guest, "NominatedBytes"), nominated);
+}
+
+static void
+add_acts(JsonBuilder *builder, GVariant *guest)
+{
+    static const char *const numbers[][2] = {
+        { "split_blocks", "SplitBlocks" },        { "collapsed_blocks", "CollapsedBlocks" },
+        { "left_blocks", "LeftBlocks" },          { "partly_blocks", "PartlyBlocks" },
+        { "split_now_blocks", "SplitNowBlocks" }, { "recollapsed_blocks", "RecollapsedBlocks" },
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++)
+        folio_json_add_number(builder, numbers[i][0], folio_dict_number(guest, numbers[i][1]));
+    folio_json_add_string(builder, "keeper", folio_dict_string(guest, "Keeper"));
 }
 
 static void
@@ -98,6 +111,7 @@ add_guest(JsonBuilder *builder, GVariant *guest)
     add_known(builder, "huge_bytes", folio_dict_number(guest, "HugeBytes"), ram != 0);
     add_known(builder, "swapped_bytes", folio_dict_number(guest, "SwappedBytes"), ram != 0);
     add_sampling(builder, guest);
+    add_acts(builder, guest);
     json_builder_end_object(builder);
 }
 
@@ -143,6 +157,29 @@ add_host_sampling(JsonBuilder *builder, GVariant *manager)
     add_known(builder, "host_lost_samples", folio_dict_number(manager, "HostLostSamples"), by_host);
 }
 
+static void
+add_actuators(JsonBuilder *builder, GVariant *manager)
+{
+    g_autoptr(GVariant) list =
+        g_variant_lookup_value(manager, "Actuators", G_VARIANT_TYPE("a(sbs)"));
+    const char *name, *text;
+    GVariantIter iter;
+    gboolean usable;
+
+    json_builder_set_member_name(builder, "actuators");
+    json_builder_begin_array(builder);
+    if (list != NULL)
+        g_variant_iter_init(&iter, list);
+    while (list != NULL && g_variant_iter_next(&iter, "(&sb&s)", &name, &usable, &text)) {
+        json_builder_begin_object(builder);
+        folio_json_add_string(builder, "name", name);
+        add_boolean(builder, "usable", usable);
+        folio_json_add_string(builder, "text", text);
+        json_builder_end_object(builder);
+    }
+    json_builder_end_array(builder);
+}
+
 char *
 folio_json_status(GVariant *manager, GPtrArray *guests)
 {
@@ -155,6 +192,7 @@ folio_json_status(GVariant *manager, GPtrArray *guests)
                           folio_dict_string(manager, "ConnectionError"));
     add_boolean(builder, "paused", folio_dict_boolean(manager, "Paused"));
     add_strings(builder, "features", manager, "Features");
+    add_actuators(builder, manager);
     add_strings(builder, "config_errors", manager, "ConfigErrors");
     add_host_sampling(builder, manager);
     add_guests_by_state(builder, guests);
@@ -312,15 +350,47 @@ folio_json_paused(gboolean paused)
     return folio_json_finish(builder, TRUE);
 }
 
-char *
-folio_json_job(guint job, const char *state, guint64 done, guint64 total)
+static void
+add_numbers(JsonBuilder *builder, GVariant *about, const char *of, const char *const *tokens)
 {
+    json_builder_set_member_name(builder, of);
+    json_builder_begin_object(builder);
+    for (gsize i = 0; tokens[i] != NULL; i++) {
+        g_autofree char *member = g_strdelimit(g_strdup(tokens[i]), "-", '_');
+
+        folio_json_add_number(builder, member, folio_job_report_number(about, of, tokens[i]));
+    }
+    json_builder_end_object(builder);
+}
+
+char *
+folio_json_job(guint job, GVariant *about)
+{
+    static const char *const outcomes[] = { "done",   "already", "partly", "left",
+                                            "absent", "gone",    NULL };
+    static const char *const reasons[] = { "busy", "no-memory", "refused", "unsaid", NULL };
+    static const char *const strings[] = { "guest", "name",  "kind", "by",
+                                           "state", "error", "way",  NULL };
     g_autoptr(JsonBuilder) builder = folio_json_begin();
 
     folio_json_add_number(builder, "job", job);
-    folio_json_add_string(builder, "state", state);
-    folio_json_add_number(builder, "done", done);
-    folio_json_add_number(builder, "total", total);
+    for (gsize i = 0; strings[i] != NULL; i++)
+        folio_json_add_string(builder, strings[i], folio_dict_string(about, strings[i]));
+    folio_json_add_number(builder, "order", folio_dict_number(about, "order"));
+    folio_json_add_number(builder, "done", folio_dict_number(about, "done"));
+    folio_json_add_number(builder, "total", folio_dict_number(about, "total"));
+    add_numbers(builder, about, "blocks", outcomes);
+    add_numbers(builder, about, "left", reasons);
+    return folio_json_finish(builder, TRUE);
+}
+
+char *
+folio_json_no_job(void)
+{
+    g_autoptr(JsonBuilder) builder = folio_json_begin();
+
+    json_builder_set_member_name(builder, "job");
+    json_builder_add_null_value(builder);
     return folio_json_finish(builder, TRUE);
 }
 

@@ -7,17 +7,21 @@
  * escaped. On failure nothing is printed here, and the exit status says of what kind it was.
  *
  * status  {"version", "foliod_version", "uri", "connected", "connection_error", "paused",
- * "features": [TOKEN], "config_errors": [TEXT], "guests_by_state": {STATE: NUMBER}, "ram_bytes",
- * "present_bytes", "huge_bytes", "swapped_bytes", "sparse_bytes", "dense_bytes",
- * "undecided_bytes", "idle_bytes", "not_located": [GUEST]} list    {"version",
- * "guests": [GUEST]} show    {"version", "guest": GUEST, "scan", "ram": [BLOCK]}; scan and ram are
- * null when the caller may not call ListRam doctor  {"version", "guest": UUID or null, "checks":
+ * "features": [TOKEN], "actuators": [{"name", "usable", "text"}], "config_errors": [TEXT],
+ * "guests_by_state": {STATE: NUMBER}, "ram_bytes", "present_bytes", "huge_bytes", "swapped_bytes",
+ * "sparse_bytes", "dense_bytes", "undecided_bytes", "idle_bytes", "not_located": [GUEST]} list
+ * {"version", "guests": [GUEST]} show    {"version", "guest": GUEST, "scan", "ram": [BLOCK]}; scan
+ * and ram are null when the caller may not call ListRam doctor  {"version", "guest": UUID or null,
+ * "checks":
  * [{"check", "result", "text", "remedy"}], "pass": NUMBER, "warn": NUMBER, "fail": NUMBER} reload
  * {"version", "reloaded": true}
  * set-mode {"version", "guest": UUID, "mode": the one in force}
  * pause, resume {"version", "paused"}
- * split, collapse, restore {"version", "job", "state": "done" or "cancelled", "done", "total"}, in
- *          blocks of 2 MiB
+ * split, collapse, restore {"version", "job", "guest": UUID, "name", "kind", "by", "state": "done",
+ *          "cancelled" or "failed", "error", "way", "order", "done", "total", "blocks": {OUTCOME:
+ *          NUMBER}, "left": {REASON: NUMBER}}, as of GetJob, in blocks of 2 MiB, with _ for - in
+ *          names; a job that failed is printed too, when it had come to any block. {"version",
+ *          "job": null}: there was nothing to do
  * monitor: ctl/json-event.h
  * analyze {"version", "file", "damage": TEXT or null, "period", "midr", "exclude_guest",
  *          "aux_events", "aux_truncated", "aux_partial", "aux_collisions", "events_lost",
@@ -37,10 +41,10 @@
  *
  * GUEST   {"uuid", "name", "pid", "state", "reason", "reason_text", "remedy", "mode", "suspended",
  *          "ram_bytes", "present_bytes", "huge_bytes", "swapped_bytes", "source", "coverage",
- *          "sparse_bytes", "dense_bytes", "undecided_bytes", "idle_bytes", "split_blocks",
- *          "collapsed_blocks", "samples",
- *          "unmapped_samples", "lost_samples", "windows", "window_seconds", "waits"}; those by heat
- *          are null before the first window
+ *          "sparse_bytes", "dense_bytes", "undecided_bytes", "idle_bytes", "samples",
+ *          "unmapped_samples", "lost_samples", "windows", "window_seconds", "waits",
+ *          "split_blocks", "collapsed_blocks", "left_blocks", "partly_blocks", "split_now_blocks",
+ *          "recollapsed_blocks", "keeper"}; those by heat are null before the first window
  * BLOCK   {"id", "kind", "backing", "file", "file_deleted", "fs_type", "fs_options", "huge", "hva",
  *          "offset", "alignment", "bytes", "present", "huge_bytes", "swapped", "locked", "reason",
  *          "reason_text", "remedy"}
@@ -80,7 +84,10 @@ char *folio_json_mode(const char *uuid, const char *mode);
 
 char *folio_json_paused(gboolean paused);
 
-char *folio_json_job(guint job, const char *state, guint64 done, guint64 total);
+/* about is what GetJob said of it. */
+char *folio_json_job(guint job, GVariant *about);
+char *folio_json_no_job(void);
+
 /* blocks is an a(tsa{sv}s). */
 char *folio_json_explain(GVariant *guest, const char *waits, GVariant *blocks);
 

@@ -49,9 +49,18 @@ static const Family guest_families[] = {
       AFTER_A_WINDOW },
     { "foliod_guest_nominated_bytes", "NominatedBytes", "What huge pages map, not judged", GAUGE,
       NOMINATED },
-    { "foliod_guest_split_blocks", "SplitBlocks", "Blocks that jobs have split", GAUGE, ALWAYS },
-    { "foliod_guest_collapsed_blocks", "CollapsedBlocks", "Blocks that jobs have collapsed", GAUGE,
+    { "foliod_guest_split_blocks_total", "SplitBlocks", "Blocks that foliod has split", COUNTER,
       ALWAYS },
+    { "foliod_guest_collapsed_blocks_total", "CollapsedBlocks", "Blocks that foliod has collapsed",
+      COUNTER, ALWAYS },
+    { "foliod_guest_left_blocks_total", "LeftBlocks",
+      "Blocks that were to be split or collapsed and are as they were", COUNTER, ALWAYS },
+    { "foliod_guest_partly_blocks_total", "PartlyBlocks",
+      "Blocks that were split or collapsed in part", COUNTER, ALWAYS },
+    { "foliod_guest_recollapsed_blocks_total", "RecollapsedBlocks",
+      "Blocks that foliod has split and others have made huge again", COUNTER, ALWAYS },
+    { "foliod_guest_split_now_blocks", "SplitNowBlocks", "Blocks that foliod has split for now",
+      GAUGE, ALWAYS },
     { "foliod_guest_samples_total", "Samples", "Samples in its RAM", COUNTER, ALWAYS },
     { "foliod_guest_unmapped_samples_total", "UnmappedSamples", "Samples of its process elsewhere",
       COUNTER, ALWAYS },
@@ -111,8 +120,8 @@ append_info(GString *out, GVariant *guest)
     static const struct {
         const char *label, *property;
     } labels[] = {
-        { "uuid", "Uuid" },     { "name", "Name" }, { "state", "State" },
-        { "reason", "Reason" }, { "mode", "Mode" }, { "source", "Source" },
+        { "uuid", "Uuid" }, { "name", "Name" },     { "state", "State" },   { "reason", "Reason" },
+        { "mode", "Mode" }, { "source", "Source" }, { "keeper", "Keeper" },
     };
 
     g_string_append(out, "foliod_guest_info{");

@@ -106,6 +106,7 @@ folio_act_add_options(GOptionContext *context, FolioActOptions *options)
     const GOptionEntry entries[] = {
         { "order", 0, 0, G_OPTION_ARG_CALLBACK, (gpointer) (GOptionArgFunc) parse_order, NULL,
           NULL },
+        { "sparse", 0, 0, G_OPTION_ARG_NONE, &options->sparse, NULL, NULL },
         { "restore", 0, 0, G_OPTION_ARG_NONE, &options->restore, NULL, NULL },
         G_OPTION_ENTRY_NULL,
     };

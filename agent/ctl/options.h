@@ -6,7 +6,7 @@
 
 typedef struct {
     gint64 order; /* --order; -1: not given */
-    gboolean restore;
+    gboolean sparse, restore;
 } FolioActOptions;
 
 /* Adds them to those of the program; what they fill must outlive the context. */

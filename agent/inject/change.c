@@ -18,11 +18,13 @@
  * at no argument and returns 0 as well.
  *  - prctl with these arguments cannot fail: the kernel was seen to know the flag, and filters of
  *    system calls were looked at (sandbox.c).
- *  - Afterwards the registers are put back, and then the result is set to -ERESTARTNOINTR, by which
- *    the kernel itself makes the thread's own call again, as after a signal without a handler. It
- *    does when the thread has been told to look for signals, which the end of tracing does
- *    (__ptrace_unlink in kernel/ptrace.c), and PTRACE_INTERRUPT before that. So the thread sees its
- *    own call and the result of that, nothing else.
+ *  - Afterwards the thread's own call is made again, by the kernel itself: with the result
+ *    -ERESTARTNOINTR it goes back as after a signal. That call is first sched_yield again, because
+ *    on aarch64 the kernel may have lost the first argument (registers-aarch64.c); at its entry all
+ *    registers become what they were, and last the number of the call. So the thread sees its own
+ *    call and the result of that, nothing else. The kernel looks at that result when the thread has
+ *    been told to look for signals, which both PTRACE_INTERRUPT and the end of tracing do
+ *    (__ptrace_unlink in kernel/ptrace.c).
  *
  * PTRACE_INTERRUPT ends a blocking call for a moment, which the kernel then restarts by itself; a
  * few return EINTR instead, such as epoll_wait: QEMU's loops are used to it. A vCPU is never
@@ -48,23 +50,12 @@
 #define CMDLINE_MAX_BYTES (6 * 1024 * 1024)
 
 /* All in all less than what folio_inject waits. */
-#define THREADS_MAX  4
-#define CALL_LIMIT   (500 * G_TIME_SPAN_MILLISECOND) /* for a ppoll to come */
-#define PRCTL_LIMIT  (2 * G_TIME_SPAN_SECOND) /* it waits for the lock of QEMU's memory map */
-#define LET_GO_LIMIT (200 * G_TIME_SPAN_MILLISECOND)
-
-/* TRUE: the thread's own call is under way again. */
-static gboolean
-put_back(const FolioTracee *tracee, const FolioRegisters *own)
-{
-    FolioRegisters registers = *own;
-
-    folio_registers_put_result(&registers, 0);
-    if (!folio_registers_write(tracee->tid, &registers))
-        return FALSE;
-    folio_registers_put_result(&registers, -ERESTARTNOINTR);
-    return folio_registers_write(tracee->tid, &registers);
-}
+#define THREADS_MAX     4
+#define MAIN_CALL_LIMIT (2 * G_TIME_SPAN_SECOND) /* for a ppoll to come */
+#define IO_CALL_LIMIT   (500 * G_TIME_SPAN_MILLISECOND)
+#define PRCTL_LIMIT     (2 * G_TIME_SPAN_SECOND) /* it waits for the lock of QEMU's memory map */
+#define RESTART_LIMIT   (500 * G_TIME_SPAN_MILLISECOND)
+#define LET_GO_LIMIT    (200 * G_TIME_SPAN_MILLISECOND)
 
 static gboolean
 replace(const FolioTracee *tracee, const FolioRegisters *own, FolioThp thp)
@@ -86,12 +77,51 @@ set_error(GError **error, FolioErrorCode code, const char *text)
     return FALSE;
 }
 
+/* Once prctl has returned: has the kernel restart the call, as sched_yield. */
+static gboolean
+restart(FolioTracee *tracee, const FolioRegisters *own)
+{
+    FolioRegisters registers = *own;
+
+    folio_tracee_interrupt(tracee);
+    folio_registers_put_restart(&registers, SYS_sched_yield);
+    folio_registers_put_result(&registers, 0);
+    if (!folio_registers_write(tracee->tid, &registers))
+        return FALSE;
+    folio_registers_put_result(&registers, -ERESTARTNOINTR);
+    return folio_registers_write(tracee->tid, &registers);
+}
+
+/* The entry of that sched_yield becomes that of the thread's own call. A handler of a signal may
+ * come before it, which is told by the stack. When it does not come, the thread's ppoll has timed
+ * out, no more. */
+static void
+make_own_call(FolioTracee *tracee, const FolioRegisters *own)
+{
+    const gint64 until = g_get_monotonic_time() + RESTART_LIMIT;
+    const guint64 pc = tracee->pc;
+    const guint64 sp = tracee->sp;
+    FolioStop stop;
+
+    do {
+        folio_tracee_go_on(tracee, FALSE);
+        stop = folio_tracee_wait(tracee, until);
+        if (stop == FOLIO_STOP_NOT_YET || stop == FOLIO_STOP_ENDED)
+            return;
+    } while (stop != FOLIO_STOP_GROUP && (stop != FOLIO_STOP_ENTRY || tracee->pc != pc ||
+                                          tracee->sp != sp || tracee->number != SYS_sched_yield));
+    if (stop == FOLIO_STOP_ENTRY && folio_registers_write(tracee->tid, own))
+        folio_registers_set_call(tracee->tid, SYS_ppoll);
+    folio_tracee_detach(tracee);
+}
+
 /* At the entry of a ppoll. */
 static gboolean
 make_call(FolioTracee *tracee, FolioThp thp, GError **error)
 {
     FolioRegisters own;
     FolioStop stop;
+    gint64 result;
 
     if (!folio_registers_read(tracee->tid, &own) || !replace(tracee, &own, thp))
         return set_error(error, FOLIO_ERROR_FAILED, "the thread's registers cannot be set");
@@ -101,21 +131,20 @@ make_call(FolioTracee *tracee, FolioThp thp, GError **error)
         return set_error(error, FOLIO_ERROR_NOT_FOUND, "the thread has ended");
     if (stop != FOLIO_STOP_EXIT)
         return set_error(error, FOLIO_ERROR_FAILED, "prctl has not returned within 2 seconds");
-    folio_tracee_interrupt(tracee);
-    if (!put_back(tracee, &own))
-        return set_error(error, FOLIO_ERROR_FAILED, "the thread's registers cannot be put back");
-    folio_tracee_detach(tracee);
-    if (tracee->result == 0)
+    result = tracee->result;
+    if (restart(tracee, &own))
+        make_own_call(tracee, &own);
+    if (result == 0)
         return TRUE;
-    folio_set_error_errno(error, (int) -tracee->result, "prctl(PR_SET_THP_DISABLE) in QEMU");
+    folio_set_error_errno(error, (int) -result, "prctl(PR_SET_THP_DISABLE) in QEMU");
     return FALSE;
 }
 
 /* Until it stands at the entry of a ppoll, or it is no use to wait. */
 static FolioStop
-wait_for_ppoll(FolioTracee *tracee, guint *looked_at)
+wait_for_ppoll(FolioTracee *tracee, gint64 limit, guint *looked_at)
 {
-    const gint64 until = g_get_monotonic_time() + CALL_LIMIT;
+    const gint64 until = g_get_monotonic_time() + limit;
 
     folio_tracee_interrupt(tracee);
     for (;;) {
@@ -144,9 +173,9 @@ let_go(FolioTracee *tracee)
 }
 
 static gboolean
-change_by_tracee(FolioTracee *tracee, FolioThp thp, guint *looked_at, GError **error)
+change_by_tracee(FolioTracee *tracee, FolioThp thp, gint64 limit, guint *looked_at, GError **error)
 {
-    const FolioStop stop = wait_for_ppoll(tracee, looked_at);
+    const FolioStop stop = wait_for_ppoll(tracee, limit, looked_at);
 
     if (stop == FOLIO_STOP_ENTRY)
         return make_call(tracee, thp, error);
@@ -158,8 +187,7 @@ change_by_tracee(FolioTracee *tracee, FolioThp thp, guint *looked_at, GError **e
         return set_error(error, FOLIO_ERROR_BUSY, "the process is stopped by a signal");
     }
     let_go(tracee);
-    return set_error(error, FOLIO_ERROR_BUSY,
-                     "no event loop of it has called ppoll within half a second");
+    return set_error(error, FOLIO_ERROR_BUSY, "no event loop of it has called ppoll in time");
 }
 
 static pid_t
@@ -199,9 +227,11 @@ may_be_used(const FolioProcess *process, pid_t tid, GError **error)
 }
 
 static gboolean
-change_by_thread(const FolioProcess *process, pid_t tid, FolioThp thp, FolioChange *change,
-                 GError **error)
+change_by_thread(const FolioProcess *process, const FolioThread *thread, FolioThp thp,
+                 FolioChange *change, GError **error)
 {
+    const pid_t tid = thread->tid;
+    const gint64 limit = thread->kind == FOLIO_THREAD_MAIN ? MAIN_CALL_LIMIT : IO_CALL_LIMIT;
     FolioTracee tracee;
     g_autofree char *status = NULL;
     gboolean done;
@@ -216,8 +246,8 @@ change_by_thread(const FolioProcess *process, pid_t tid, FolioThp thp, FolioChan
         return status == NULL ? FALSE
                               : set_error(error, FOLIO_ERROR_NOT_FOUND, "the thread has ended");
     }
-    done = change_by_tracee(&tracee, thp, &change->attempts, error);
-    change->stop_usec += tracee.still_usec;
+    done = change_by_tracee(&tracee, thp, limit, &change->attempts, error);
+    change->stop_usec += folio_tracee_get_still_usec(&tracee);
     return done;
 }
 
@@ -255,7 +285,7 @@ folio_change(const FolioProcess *process, FolioThp thp, FolioChange *change, GEr
         const FolioThread *thread = &g_array_index(loops, FolioThread, i);
         g_autoptr(GError) cause = NULL;
 
-        if (change_by_thread(process, thread->tid, thp, change, &cause))
+        if (change_by_thread(process, thread, thp, change, &cause))
             return TRUE;
         if (!g_error_matches(cause, FOLIO_ERROR, FOLIO_ERROR_BUSY)) {
             g_propagate_error(error, g_steal_pointer(&cause));

@@ -9,7 +9,7 @@ typedef struct {
     guint attempts;    /* system calls that were looked at */
 } FolioChange;
 
-/* Tries the threads of QEMU's event loops, one after the other, each for half a second. BUSY when
+/* Tries the threads of QEMU's event loops, one after the other, seconds at most. BUSY when
  * none called ppoll, or the process is traced or stopped; UNSUPPORTED when the kernel, Yama or a
  * filter of system calls forbids it; otherwise as it went. Blocks. What is traced still after an
  * error is let go by the end of this program. *change is set in any case. SIGCHLD has to be

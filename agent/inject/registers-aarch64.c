@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* System calls of aarch64: arguments in x0 to x4, result in x0. The number is taken from x8 once,
- * and is then the kernel's own (NT_ARM_SYSTEM_CALL): x8 stays what it is, and so does what x0 was
- * at the entry, from which a call is restarted (orig_x0, arch/arm64/kernel/signal.c). */
+/* System calls of aarch64: arguments in x0 to x4, result in x0. The number is taken from x8 at the
+ * entry, and is then the kernel's own (NT_ARM_SYSTEM_CALL). When it restarts a call it takes x0
+ * from a copy (orig_x0, arch/arm64/kernel/signal.c), which no tracer sees: of older kernels what x0
+ * was at the entry, of newer ones what a tracer made of it there. */
 #include "inject/registers.h"
 
 #include <elf.h>
@@ -26,6 +27,12 @@ folio_registers_put_call(FolioRegisters *registers, long number,
 {
     for (guint i = 0; i < FOLIO_CALL_ARGUMENTS; i++)
         registers->regs[i] = arguments[i];
+}
+
+void
+folio_registers_put_restart(FolioRegisters *registers, long number)
+{
+    registers->regs[8] = (unsigned long) number;
 }
 
 void

@@ -28,6 +28,12 @@ folio_registers_put_call(FolioRegisters *registers, long number,
 }
 
 void
+folio_registers_put_restart(FolioRegisters *registers, long number)
+{
+    registers->orig_rax = (unsigned long) number;
+}
+
+void
 folio_registers_put_result(FolioRegisters *registers, long result)
 {
     registers->rax = (unsigned long) result;

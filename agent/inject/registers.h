@@ -26,5 +26,8 @@ gboolean folio_registers_set_call(pid_t tid, long number);
 void folio_registers_put_call(FolioRegisters *registers, long number,
                               const unsigned long arguments[FOLIO_CALL_ARGUMENTS]);
 
+/* Puts the number there that is called when the kernel restarts the call. Pure. */
+void folio_registers_put_restart(FolioRegisters *registers, long number);
+
 /* Puts what a call returns there. Pure. */
 void folio_registers_put_result(FolioRegisters *registers, long result);

@@ -53,10 +53,18 @@ stand_still(FolioTracee *tracee)
         tracee->still_since = g_get_monotonic_time();
 }
 
+guint64
+folio_tracee_get_still_usec(const FolioTracee *tracee)
+{
+    if (tracee->still_since == 0)
+        return tracee->still_usec;
+    return tracee->still_usec + (guint64) (g_get_monotonic_time() - tracee->still_since);
+}
+
 static void
 run(FolioTracee *tracee)
 {
-    tracee->still_usec += (guint64) (g_get_monotonic_time() - tracee->still_since);
+    tracee->still_usec = folio_tracee_get_still_usec(tracee);
     tracee->still_since = 0;
 }
 
@@ -82,6 +90,8 @@ look_at_call(FolioTracee *tracee)
     if (info.op != PTRACE_SYSCALL_INFO_ENTRY || info.arch != folio_registers_arch)
         return FOLIO_STOP_OTHER;
     tracee->number = info.entry.nr;
+    tracee->pc = info.instruction_pointer;
+    tracee->sp = info.stack_pointer;
     return FOLIO_STOP_ENTRY;
 }
 

@@ -20,9 +20,10 @@ typedef struct {
     pid_t tid;
     int signal;         /* of a FOLIO_STOP_SIGNAL; otherwise 0 */
     guint64 number;     /* of the call, at its entry */
+    guint64 pc, sp;     /* there */
     gint64 result;      /* of the call, at its exit: negative is an errno */
     gint64 still_since; /* monotonic, usec; 0 while it runs */
-    guint64 still_usec; /* how long it stood still before that */
+    guint64 still_usec; /* before that */
 } FolioTracee;
 
 /* Becomes its tracer; it runs on. BUSY when it has another, UNSUPPORTED when Yama forbids it,
@@ -41,3 +42,6 @@ void folio_tracee_go_on(FolioTracee *tracee, gboolean by_itself);
 
 /* From a stop: lets go of it, as folio_tracee_go_on. */
 void folio_tracee_detach(FolioTracee *tracee);
+
+/* How long it stood still until now, all stops together. */
+guint64 folio_tracee_get_still_usec(const FolioTracee *tracee);

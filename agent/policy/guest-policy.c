@@ -35,9 +35,13 @@ common_mode(FolioMode a, FolioMode b)
 }
 
 FolioMode
-folio_mode_without_actuator(FolioMode mode)
+folio_mode_in_force(FolioMode mode, gboolean can_split, gboolean can_collapse)
 {
-    return common_mode(mode, FOLIO_MODE_OBSERVE);
+    if (can_split && can_collapse)
+        return common_mode(mode, FOLIO_MODE_ADAPTIVE);
+    if (can_split)
+        return common_mode(mode, FOLIO_MODE_SPLIT);
+    return common_mode(mode, can_collapse ? FOLIO_MODE_COLLAPSE : FOLIO_MODE_OBSERVE);
 }
 
 static gboolean

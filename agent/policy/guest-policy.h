@@ -45,7 +45,7 @@ char *folio_guest_policy_describe(const FolioGuestPolicy *policy);
 
 void folio_guest_policy_free(FolioGuestPolicy *policy);
 
-/* What of the mode can be done without anything to split or collapse with: off or observe. */
-FolioMode folio_mode_without_actuator(FolioMode mode);
+/* What of the mode can be done where memory can be split, collapsed, both, or neither. */
+FolioMode folio_mode_in_force(FolioMode mode, gboolean can_split, gboolean can_collapse);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioGuestPolicy, folio_guest_policy_free)

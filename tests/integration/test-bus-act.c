@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Actions over the bus: foliod's service in this process, with real guests and the real polkitd,
  * above an actuator that does as the test says. */
+#include "bus/arguments.h"
 #include "bus/service.h"
 #include "fake-actuator.h"
 #include "guests.h"
@@ -54,6 +55,19 @@ expect(Fixture *fixture, User user, const char *guest, const char *method, const
                  answer->text, (int) kind, text);
 }
 
+static void
+expect_property(Fixture *fixture, const char *path, const char *property, const char *value)
+{
+    g_autofree char *arguments = g_strdup_printf("('" FOLIOD_GUEST "', '%s')", property);
+    Answer *answer = NULL;
+
+    caller_send(fixture->bus->users[USER_ROOT], path, PROPERTIES_INTERFACE, "Get", arguments,
+                G_DBUS_CALL_FLAGS_NONE, on_answer, &answer);
+    folio_test_wait_until(answer != NULL);
+    assert_non_null(strstr(answer->text, value));
+    answer_free(answer);
+}
+
 static guint
 split(Fixture *fixture, GDBusConnection *user, const char *guest)
 {
@@ -66,6 +80,14 @@ split(Fixture *fixture, GDBusConnection *user, const char *guest)
     return job;
 }
 
+static gboolean
+is_located(Fixture *fixture, const char *uuid)
+{
+    FolioGuest *guest = folio_manager_find_uuid(fixture->manager, uuid);
+
+    return guest != NULL && folio_guest_get_state(guest) == FOLIO_GUEST_LOCATED;
+}
+
 static FakeRun *
 last_run(Fixture *fixture)
 {
@@ -76,6 +98,12 @@ static void
 end(Fixture *fixture, FolioActOutcome outcome)
 {
     fake_actuator_end(&fixture->fake, outcome, outcome == FOLIO_ACT_FAILED ? "no room" : "");
+}
+
+static FolioBlockRange
+first_range(Fixture *fixture)
+{
+    return g_array_index(last_run(fixture)->request->ranges, FolioBlockRange, 0);
 }
 
 static void
@@ -97,20 +125,168 @@ test_job_is_told_of(void **state)
     g_autofree char *done = NULL;
     guint job = split(fixture, fixture->bus->users[USER_ALLOWED], SECRET_UUID);
 
-    assert_int_equal(last_run(fixture)->kind, FOLIO_ACT_SPLIT);
-    assert_int_equal(last_run(fixture)->order, 4);
-    assert_int_equal(last_run(fixture)->start, block->hva + 4 * FOLIO_BLOCK_BYTES);
-    assert_int_equal(last_run(fixture)->bytes, 8 * FOLIO_BLOCK_BYTES);
+    assert_int_equal(last_run(fixture)->request->kind, FOLIO_ACT_SPLIT);
+    assert_int_equal(last_run(fixture)->request->order, 4);
+    assert_int_equal(first_range(fixture).start, block->hva + 4 * FOLIO_BLOCK_BYTES);
+    assert_int_equal(first_range(fixture).bytes, 8 * FOLIO_BLOCK_BYTES);
     running = g_strdup_printf("JobChanged (%u, 'running', 0, 8, '')", job);
     listener_expect(fixture->plain, running);
     fake_actuator_progress(&fixture->fake, 8, 8);
     end(fixture, FOLIO_ACT_DONE);
     done = g_strdup_printf("JobChanged (%u, 'done', 8, 8, '')", job);
     listener_expect(fixture->plain, done);
-    listener_expect(fixture->plain, "'SplitBlocks': <uint64 8>");
     listener_expect(fixture->plain, "'JobsDone': <uint64 1>");
     listener_refuse(fixture->blinkered, "JobChanged");
-    listener_refuse(fixture->blinkered, "SplitBlocks': <uint64 8>");
+}
+
+/* What an actuator has to know. */
+static void
+test_request_is_whole(void **state)
+{
+    Fixture *fixture = *state;
+    FolioGuest *guest = folio_manager_find_uuid(fixture->manager, ALPHA_UUID);
+    const FolioGuestRam *ram = folio_guest_get_ram(guest);
+    const FolioMode acting = FOLIO_MODE_ADAPTIVE;
+    const FolioActRequest *request;
+
+    split(fixture, fixture->bus->users[USER_ALLOWED], ALPHA_UUID);
+    request = last_run(fixture)->request;
+    assert_string_equal(request->uuid, ALPHA_UUID);
+    assert_string_equal(request->name, ALPHA_NAME);
+    assert_string_equal(request->by, "uid 1"); /* "daemon" */
+    assert_ptr_equal(request->process, folio_guest_get_process(guest));
+    assert_int_equal(request->ram->bytes, ram->bytes);
+    assert_int_equal(request->khugepaged, FOLIO_KHUGEPAGED_AUTO);
+    assert_false(request->may_inject); /* it is in mode observe */
+    assert_false(request->forced);
+    end(fixture, FOLIO_ACT_DONE);
+
+    assert_true(folio_manager_set_admin_mode(fixture->manager, guest, &acting, NULL));
+    expect(fixture, USER_ROOT, ALPHA_UUID, "Split",
+           "(uint64 0, uint64 1, uint32 0, {'force': <true>})", ANSWER_OK, "");
+    request = last_run(fixture)->request;
+    assert_string_equal(request->by, "uid 0");
+    assert_true(request->may_inject);
+    assert_true(request->forced);
+    end(fixture, FOLIO_ACT_DONE);
+    assert_true(folio_manager_set_admin_mode(fixture->manager, guest, NULL, NULL));
+}
+
+static void
+expect_range(Fixture *fixture, guint index, guint64 first, guint64 n)
+{
+    const FolioActRequest *request = last_run(fixture)->request;
+    const FolioBlockRange range = g_array_index(request->ranges, FolioBlockRange, index);
+    const FolioRamBlock *block = request->ram->blocks->pdata[0];
+
+    assert_int_equal(range.start, block->hva + first * FOLIO_BLOCK_BYTES);
+    assert_int_equal(range.bytes, n * FOLIO_BLOCK_BYTES);
+}
+
+static void
+test_several_ranges(void **state)
+{
+    Fixture *fixture = *state;
+
+    expect(fixture, USER_ROOT, ALPHA_UUID, "Split",
+           "(uint64 4, uint64 2, uint32 0, {'more': <[(uint64 30, uint64 2), (uint64 0, uint64 1),"
+           " (uint64 6, uint64 1), (uint64 5, uint64 1)]>})",
+           ANSWER_OK, "");
+    assert_int_equal(last_run(fixture)->request->ranges->len, 3);
+    expect_range(fixture, 0, 0, 1);
+    expect_range(fixture, 1, 4, 3);
+    expect_range(fixture, 2, 30, 2);
+    end(fixture, FOLIO_ACT_DONE);
+    listener_expect(fixture->plain, "'done', 0, 6, '')");
+
+    expect(fixture, USER_ROOT, ALPHA_UUID, "Collapse",
+           "(uint64 0, uint64 0, uint32 9, {'all': <true>})", ANSWER_OK, "");
+    assert_int_equal(last_run(fixture)->request->ranges->len, 1);
+    expect_range(fixture, 0, 0, 32);
+    end(fixture, FOLIO_ACT_DONE);
+}
+
+/* So many ranges, of one block each, in arguments of Split. */
+static char *
+split_of_ranges(guint n)
+{
+    GString *text = g_string_new("(uint64 0, uint64 1, uint32 0, {'more': <[(uint64 0, uint64 1)");
+
+    for (guint i = 1; i < n; i++)
+        g_string_append_printf(text, ", (%u, 1)", i % 32);
+    g_string_append(text, "]>})");
+    return g_string_free(text, FALSE);
+}
+
+static void
+test_many_ranges(void **state)
+{
+    Fixture *fixture = *state;
+    g_autofree char *most = split_of_ranges(FOLIO_RANGES_MAX);
+    g_autofree char *too_many = split_of_ranges(FOLIO_RANGES_MAX + 1);
+
+    expect(fixture, USER_ROOT, ALPHA_UUID, "Split", most, ANSWER_OK, "");
+    assert_int_equal(first_range(fixture).bytes, 32 * FOLIO_BLOCK_BYTES);
+    end(fixture, FOLIO_ACT_DONE);
+    expect(fixture, USER_ROOT, ALPHA_UUID, "Split", too_many, ANSWER_INVALID,
+           "65537 ranges, and 65536 are the most");
+}
+
+/* A caller can have the daemon keep many ranges for it once only. */
+static void
+test_large_call_is_alone(void **state)
+{
+    Fixture *fixture = *state;
+    GDBusConnection *root = fixture->bus->users[USER_ROOT];
+    g_autofree char *path = guest_path(ALPHA_UUID);
+    g_autofree char *arguments = split_of_ranges(1000);
+    g_autoptr(Answer) first = NULL;
+    g_autoptr(Answer) second = NULL;
+
+    caller_send(root, path, FOLIOD_GUEST, "Split", arguments, G_DBUS_CALL_FLAGS_NONE, on_answer,
+                &first);
+    caller_send(root, path, FOLIOD_GUEST, "Split", arguments, G_DBUS_CALL_FLAGS_NONE, on_answer,
+                &second);
+    folio_test_wait_until(first != NULL && second != NULL);
+    assert_int_equal(first->kind, ANSWER_OK);
+    assert_int_equal(second->kind, ANSWER_BUSY);
+    assert_non_null(strstr(second->text, "when no other of your calls"));
+    end(fixture, FOLIO_ACT_DONE);
+}
+
+static void
+test_get_job(void **state)
+{
+    static const char *const told[] = {
+        "'state': <'done'>",
+        "'guest': <'" SECRET_UUID "'>",
+        "'kind': <'split'>",
+        "'order': <uint32 4>",
+        "'by': <'uid 0'>",
+        "'way': <'fake'>",
+        "'blocks': <{'done': uint64 5, 'already': 1, 'partly': 0, 'left': 2, 'absent': 0, "
+        "'gone': 0}>",
+        "'left': <{'unsaid': uint64 0, 'busy': 2, 'no-memory': 0, 'refused': 0}>",
+    };
+    Fixture *fixture = *state;
+    guint job = split(fixture, fixture->bus->users[USER_ROOT], SECRET_UUID);
+    g_autofree char *arguments = g_strdup_printf("(uint32 %u,)", job);
+
+    expect(fixture, USER_PLAIN, NULL, "GetJob", arguments, ANSWER_OK, "'state': <'running'>");
+    fixture->fake.report.outcomes[FOLIO_OUTCOME_DONE] = 5;
+    fixture->fake.report.outcomes[FOLIO_OUTCOME_ALREADY] = 1;
+    fixture->fake.report.outcomes[FOLIO_OUTCOME_LEFT] = 2;
+    fixture->fake.report.left[FOLIO_LEFT_BUSY] = 2;
+    fixture->fake.report.way = "fake";
+    expect(fixture, USER_PLAIN, NULL, "GetJob", arguments, ANSWER_OK, "'way': <''>");
+    end(fixture, FOLIO_ACT_DONE);
+    fixture->fake.report = (FolioActReport){ 0 };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(told); i++)
+        expect(fixture, USER_PLAIN, NULL, "GetJob", arguments, ANSWER_OK, told[i]);
+    expect(fixture, USER_BLINKERED, NULL, "GetJob", arguments, ANSWER_NOT_FOUND, "no such job");
+    expect(fixture, USER_BLIND, NULL, "GetJob", arguments, ANSWER_NOT_FOUND, "no such job");
+    expect(fixture, USER_ROOT, NULL, "GetJob", "(uint32 999,)", ANSWER_NOT_FOUND, "no such job");
 }
 
 static void
@@ -128,8 +304,8 @@ test_one_a_guest(void **state)
     end(fixture, FOLIO_ACT_FAILED);
     listener_expect(fixture->plain, "'failed', 0, 8, 'no room')");
     expect(fixture, USER_ROOT, ALPHA_UUID, "Restore", "(@a{sv} {},)", ANSWER_OK, "");
-    assert_int_equal(last_run(fixture)->kind, FOLIO_ACT_RESTORE);
-    assert_int_equal(last_run(fixture)->bytes, 32 * FOLIO_BLOCK_BYTES);
+    assert_int_equal(last_run(fixture)->request->kind, FOLIO_ACT_RESTORE);
+    assert_int_equal(first_range(fixture).bytes, 32 * FOLIO_BLOCK_BYTES);
     end(fixture, FOLIO_ACT_DONE);
     end(fixture, FOLIO_ACT_DONE);
 }
@@ -194,7 +370,15 @@ test_hostile_arguments(void **state)
         { "Split", "(uint64 0, uint64 0, uint32 0, @a{sv} {})", "blocks: " },
         { "Split", "(uint64 0, uint64 1, uint32 1, @a{sv} {})", "order: " },
         { "Split", "(uint64 0, uint64 1, uint32 4294967295, @a{sv} {})", "order: " },
-        { "Split", "(uint64 0, uint64 1, uint32 0, {'force': <true>})", "options: \"force\"" },
+        { "Split", "(uint64 0, uint64 1, uint32 0, {'force': <1>})", "options: \"force\"" },
+        { "Split", "(uint64 0, uint64 1, uint32 0, {'more': <[(uint64 1, uint64 1), (32, 1)]>})",
+          "options: \"more\": range 2: first_block: 32" },
+        { "Split", "(uint64 0, uint64 1, uint32 0, {'all': <true>})", "options: \"all\"" },
+        { "Split", "(uint64 0, uint64 0, uint32 0, {'all': <false>})", "blocks: 0" },
+        { "Split",
+          "(uint64 0, uint64 0, uint32 0, {'all': <true>, 'more': <[(uint64 1, uint64 1)]>})",
+          "options: \"all\"" },
+        { "Collapse", "(uint64 0, uint64 1, uint32 9, {'force': <true>})", "options: \"force\"" },
         { "Collapse", "(uint64 0, uint64 1, uint32 0, @a{sv} {})", "order: " },
         { "Collapse", "(uint64 0, uint64 33, uint32 9, @a{sv} {})", "blocks: " },
         { "Restore", "({'restore': <true>},)", "options: \"restore\"" },
@@ -225,11 +409,11 @@ test_pause_and_restore(void **state)
     listener_expect(fixture->plain, "aaaaaaaa_0000", "'State': <'paused'>");
     /* That of the other guest has begun at once. */
     assert_int_equal(fixture->fake.runs->len, 2);
-    assert_int_equal(last_run(fixture)->kind, FOLIO_ACT_RESTORE);
+    assert_int_equal(last_run(fixture)->request->kind, FOLIO_ACT_RESTORE);
     end(fixture, FOLIO_ACT_CANCELLED);
     listener_expect(fixture->plain, told);
     assert_int_equal(fixture->fake.runs->len, 2);
-    assert_int_equal(last_run(fixture)->kind, FOLIO_ACT_RESTORE);
+    assert_int_equal(last_run(fixture)->request->kind, FOLIO_ACT_RESTORE);
     end(fixture, FOLIO_ACT_DONE);
     end(fixture, FOLIO_ACT_DONE);
 
@@ -258,6 +442,27 @@ test_guest_that_goes(void **state)
     listener_refuse(fixture->blinkered, "5ec2e700");
 }
 
+/* Where an actuator can do what a mode is for, that mode is in force. */
+static void
+test_mode_in_force(void **state)
+{
+    static const char *const modes[] = { "off", "observe", "split", "collapse", "adaptive" };
+    Fixture *fixture = *state;
+    g_autofree char *path = guest_path(ALPHA_UUID);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(modes); i++) {
+        g_autofree char *mode = g_strdup_printf("('%s',)", modes[i]);
+
+        expect(fixture, USER_ROOT, ALPHA_UUID, "SetMode", mode, ANSWER_OK, "");
+        expect_property(fixture, path, "ModeInForce", modes[i]);
+    }
+    fixture->fake.cannot = "out of order";
+    expect_property(fixture, path, "ModeInForce", "observe");
+    fixture->fake.cannot = NULL;
+    expect(fixture, USER_ROOT, ALPHA_UUID, "SetMode", "('default',)", ANSWER_OK, "");
+    folio_test_wait_until(is_located(fixture, ALPHA_UUID));
+}
+
 static int
 clear_what_was_heard(void **state)
 {
@@ -277,14 +482,6 @@ static void
 on_lost(const char *why, gpointer user_data)
 {
     fail_msg("the service ended: %s", why);
-}
-
-static gboolean
-is_located(Fixture *fixture, const char *uuid)
-{
-    FolioGuest *guest = folio_manager_find_uuid(fixture->manager, uuid);
-
-    return guest != NULL && folio_guest_get_state(guest) == FOLIO_GUEST_LOCATED;
 }
 
 static void
@@ -339,7 +536,9 @@ set_up(void **state)
     subscribe(fixture, fixture->blinkered);
     listener_expect(fixture->plain, SECRET_NAME, "'located'");
     listener_expect(fixture->plain, ALPHA_NAME, "'located'");
-    listener_expect(fixture->plain, "'Actuators': <[('fake', true, '')]>");
+    listener_expect(fixture->plain,
+                    "'Actuators': <[('fake', true, "
+                    "'taken to split to order 0, split to orders 2 to 8, collapse')]>");
     listener_expect(fixture->blinkered, ALPHA_NAME, "'located'");
     return 0;
 }
@@ -369,10 +568,16 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         act_test(test_job_is_told_of),
+        act_test(test_request_is_whole),
+        act_test(test_several_ranges),
+        act_test(test_many_ranges),
+        act_test(test_large_call_is_alone),
+        act_test(test_get_job),
         act_test(test_one_a_guest),
         act_test(test_cancel),
         act_test(test_job_outlives_its_caller),
         act_test(test_hostile_arguments),
+        act_test(test_mode_in_force),
         act_test(test_pause_and_restore),
         act_test(test_guest_that_goes),
     };

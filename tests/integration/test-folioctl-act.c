@@ -105,13 +105,19 @@ static void
 test_acts_are_refused(void **state)
 {
     static const struct {
-        const char *words[6];
+        const char *words[7];
         const char *complaint;
     } cases[] = {
         { { "split", NAME, "0", "32" }, "split to order 0: this version of foliod has no way" },
         { { "split", NAME, "31", "1", "--order=4" }, "split to order 4: " },
         { { "collapse", NAME, "0", "1" }, "collapse to order 9: " },
         { { "restore", NAME }, "restore to order 9: " },
+        { { "split", NAME, "--all" }, "split to order 0: this version of foliod has no way" },
+        { { "collapse", NAME, "--all" }, "collapse to order 9: " },
+        { { "split", NAME, "0+1", "8", "2", "--force" }, "split to order 0: " },
+        { { "split", NAME, "0+1", "31+2" }, "range 1: blocks: 2 is not from 1 to 1" },
+        { { "split", NAME, "0", "1", "2" }, "COUNT: a number of blocks is missing" },
+        { { "split", NAME, "--sparse" }, "nothing is known of its heat" },
         { { "split", NAME, "0", "33" }, "blocks: 33 is not from 1 to 32" },
         { { "split", NAME, "32", "1" }, "first_block: 32 is beyond the guest, which has 32" },
         { { "split", NAME, "0", "0" }, "blocks: 0 " },
@@ -160,7 +166,13 @@ test_wrong_usage(void **state)
         WORDS("set-mode", NAME),
         WORDS("set-mode"),
         WORDS("split", NAME),
-        WORDS("split", NAME, "0", "1", "2"),
+        WORDS("split", NAME, "0", "1", "--all"),
+        WORDS("split", NAME, "0", "1", "--sparse"),
+        WORDS("split", NAME, "--sparse", "--all"),
+        WORDS("collapse", NAME),
+        WORDS("collapse", NAME, "--sparse"),
+        WORDS("collapse", NAME, "--all", "--force"),
+        WORDS("restore", NAME, "--all"),
         WORDS("collapse", NAME, "0", "1", "--order=4"),
         WORDS("restore"),
         WORDS("pause", NAME),
@@ -173,6 +185,17 @@ test_wrong_usage(void **state)
 
     for (gsize i = 0; i < G_N_ELEMENTS(calls); i++)
         g_free(ctl_complain(calls[i], 2));
+}
+
+/* Never all of a guest by accident. */
+static void
+test_blocks_have_to_be_named(void **state)
+{
+    g_autofree char *split = ctl_complain(WORDS("split", NAME), 2);
+    g_autofree char *both = ctl_complain(WORDS("split", NAME, "0+1", "--all"), 2);
+
+    assert_holds(split, "split: which blocks? Name a RANGE, or --all for all of the guest");
+    assert_holds(both, "split: ranges, --sparse or --all: only one of them");
 }
 
 /* An option of another verb is named. */
@@ -448,6 +471,7 @@ main(void)
         cmocka_unit_test(test_mode_and_pause_outlive_foliod),
         cmocka_unit_test(test_pause),
         cmocka_unit_test(test_acts_are_refused),
+        cmocka_unit_test(test_blocks_have_to_be_named),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_wrong_usage),
         cmocka_unit_test(test_stray_options),

@@ -19,6 +19,8 @@ typedef enum {
     PLOT_FOLIOD_LEAVES, /* the job goes on, foliod does not */
     PLOT_FORGED,        /* somebody else says that it is done */
     PLOT_BUSY,          /* the call itself fails */
+    PLOT_LEAVES_SOME,   /* is done, and some blocks are not as was wanted */
+    PLOT_FORGOTTEN,     /* is done, and nobody can say with what */
 } Plot;
 
 typedef struct {
@@ -26,8 +28,9 @@ typedef struct {
     GDBusConnection *bus; /* of the one who stands in */
     GDBusConnection *other;
     Plot plot;
-    char *client; /* who has called Split */
-    char *asked;  /* "METHOD ARGUMENTS" */
+    char *client;     /* who has called Split */
+    char *asked;      /* "METHOD ARGUMENTS" */
+    const char *heat; /* the reply of Heat */
     guint n_subscribed, n_cancelled;
 } Stage;
 
@@ -45,7 +48,9 @@ go_on(gpointer user_data)
 {
     Stage *stage = user_data;
 
-    if (stage->plot == PLOT_DONE) {
+    if (stage->plot == PLOT_LEAVES_SOME || stage->plot == PLOT_FORGOTTEN) {
+        tell(stage->bus, stage, JOB, "done", 8, "");
+    } else if (stage->plot == PLOT_DONE) {
         tell(stage->bus, stage, JOB, "running", 5, "");
         tell(stage->bus, stage, OTHER_JOB, "failed", 1, "not this one");
         tell(stage->bus, stage, JOB, "done", 8, "");
@@ -77,6 +82,37 @@ start_job(Stage *stage, const char *sender, GDBusMethodInvocation *invocation)
     g_timeout_add(200, go_on, stage);
 }
 
+/* What GetJob says when the job has ended as the plot has it. */
+static GVariant *
+report(const Stage *stage)
+{
+    static const char *const reports[] = {
+        [PLOT_DONE] = "'done'>, 'done': <uint64 8>, 'blocks': <{'done': uint64 7, 'already': 1}>",
+        [PLOT_DONE_AT_ONCE] = "'done'>, 'done': <uint64 8>, 'blocks': <{'done': uint64 8}>",
+        [PLOT_FAILS] = "'failed'>, 'done': <uint64 4>, 'blocks': <{'done': uint64 3, 'gone': 1}>",
+        [PLOT_ENDS_ON_CANCEL] = "'cancelled'>, 'done': <uint64 3>, 'blocks': <{'done': uint64 3}>",
+        [PLOT_FORGED] = "'failed'>, 'done': <uint64 2>, 'blocks': <{'done': uint64 0}>",
+        [PLOT_LEAVES_SOME] = "'done'>, 'done': <uint64 8>, 'blocks': <{'done': uint64 5, 'left': "
+                             "3}>, 'left': <{'busy': uint64 3}>",
+    };
+    g_autofree char *text = g_strdup_printf(
+        "({'kind': <'split'>, 'order': <uint32 4>, 'total': <uint64 8>, 'way': <'damon'>, "
+        "'state': <%s},)",
+        reports[stage->plot]);
+
+    return g_variant_new_parsed(text);
+}
+
+static void
+answer_get_job(const Stage *stage, GDBusMethodInvocation *invocation)
+{
+    if (stage->plot == PLOT_FORGOTTEN)
+        g_dbus_method_invocation_return_dbus_error(invocation, "org.foliod1.Error.NotFound",
+                                                   "no such job");
+    else
+        g_dbus_method_invocation_return_value(invocation, report(stage));
+}
+
 static void
 on_call(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
         const char *method, GVariant *arguments, GDBusMethodInvocation *invocation,
@@ -88,6 +124,14 @@ on_call(GDBusConnection *bus, const char *sender, const char *path, const char *
 
     if (g_str_equal(method, "GetGuestByName")) {
         g_dbus_method_invocation_return_value(invocation, g_variant_new("(o)", guest));
+        return;
+    }
+    if (g_str_equal(method, "GetJob")) {
+        answer_get_job(stage, invocation);
+        return;
+    }
+    if (g_str_equal(method, "Heat")) {
+        g_dbus_method_invocation_return_value(invocation, g_variant_new_parsed(stage->heat));
         return;
     }
     if (g_str_equal(interface, FOLIOD_GUEST)) {
@@ -217,12 +261,22 @@ expect_split(Stage *stage, Plot plot, int status, const char *text)
     leave_stage(stage);
 }
 
+#define DONE "job 7: done, 8 of 8 blocks, by damon\n"
+
 static void
 test_ends(void **state)
 {
-    expect_split(*state, PLOT_DONE, 0, "job 7: done, 8 of 8 blocks\n");
-    expect_split(*state, PLOT_DONE_AT_ONCE, 0, "job 7: done, 8 of 8 blocks\n");
+    expect_split(*state, PLOT_DONE, 0,
+                 DONE "split 7 blocks (14 MiB) to order 4; 1 was so before\n");
+    expect_split(*state, PLOT_DONE_AT_ONCE, 0, DONE "split 8 blocks (16 MiB) to order 4\n");
+    expect_split(*state, PLOT_LEAVES_SOME, 6,
+                 DONE "split 5 blocks (10 MiB) to order 4; 3 left (busy)\n");
+    expect_split(*state, PLOT_FORGOTTEN, 1,
+                 "folioctl: job 7: done, 8 of 8 blocks; what became of them is not known: no such "
+                 "job\n");
     expect_split(*state, PLOT_FAILS, 1,
+                 "job 7: failed, 4 of 8 blocks, by damon\n"
+                 "split 3 blocks (6 MiB) to order 4; 1 given back or moved meanwhile\n"
                  "folioctl: job 7 failed after 4 of 8 blocks: the kernel\\x1b[31m says no\n");
     expect_split(*state, PLOT_BUSY, 1, "folioctl: job 3 (split) is under way with this guest\n");
     expect_split(*state, PLOT_FOLIOD_LEAVES, 1,
@@ -243,6 +297,7 @@ test_json(void **state)
     Stage *stage = *state;
     g_auto(Run) run = { 0 };
     g_autoptr(JsonParser) parser = json_parser_new();
+    JsonObject *blocks;
 
     enter_stage(stage, PLOT_DONE);
     start_split(&run, "--json");
@@ -251,7 +306,90 @@ test_json(void **state)
     assert_int_equal(json_object_get_int_member(ctl_root(parser), "job"), JOB);
     assert_string_equal(json_object_get_string_member(ctl_root(parser), "state"), "done");
     assert_int_equal(json_object_get_int_member(ctl_root(parser), "done"), 8);
+    blocks = json_object_get_object_member(ctl_root(parser), "blocks");
+    assert_int_equal(json_object_get_int_member(blocks, "done"), 7);
+    assert_int_equal(json_object_get_int_member(blocks, "already"), 1);
     leave_stage(stage);
+}
+
+/* Which blocks it asks for, given these words. */
+static void
+expect_asked(Stage *stage, const char *const *words, const char *asked)
+{
+    g_autofree char *program = ctl_program();
+    g_autoptr(GPtrArray) command = g_ptr_array_new();
+    g_auto(Run) run = { 0 };
+
+    g_ptr_array_add(command, program);
+    for (gsize i = 0; words[i] != NULL; i++)
+        g_ptr_array_add(command, (gpointer) words[i]);
+    g_ptr_array_add(command, NULL);
+    enter_stage(stage, PLOT_DONE);
+    run_start(&run, (const char *const *) command->pdata, NULL);
+    run_wait(&run, 0);
+    assert_string_equal(stage->asked, asked);
+    leave_stage(stage);
+}
+
+static void
+test_what_is_asked_for(void **state)
+{
+    expect_asked(*state, WORDS("split", GUEST, "2+1", "9", "3", "--force"),
+                 "Split (2, 1, 0, {'force': <true>, 'more': <[(uint64 9, uint64 3)]>})");
+    expect_asked(*state, WORDS("split", GUEST, "--all"), "Split (0, 0, 0, {'all': <true>})");
+    expect_asked(*state, WORDS("collapse", "--all", GUEST), "Collapse (0, 0, 9, {'all': <true>})");
+    expect_asked(*state, WORDS("restore", GUEST), "Restore ({},)");
+}
+
+/* Heat of two RAM blocks, the verdicts of which are given: 2 is sparse. */
+#define HEAT(windows, all, first, second)                                                   \
+    "({'windows': <uint64 " windows ">, 'ended': <int64 1>, 'window-usec': <uint64 1>,"     \
+    " 'block-bytes': <uint64 2097152>, 'blocks': <uint64 " all ">, 'granule': <uint32 1>}," \
+    " [" first second "])"
+#define PART(name, first, n, verdicts, zeros)                                             \
+    "{'name': <'" name "'>, 'first-block': <uint64 " first ">, 'blocks': <uint64 " n ">," \
+    " 'verdict': <[byte " verdicts "]>, 'in-use': <[byte " zeros "]>,"                    \
+    " 'footprint': <[byte " zeros "]>, 'unseen': <[byte " zeros "]>}"
+
+static void
+test_sparse(void **state)
+{
+    Stage *stage = *state;
+
+    stage->heat = HEAT("3", "7", PART("ram", "0", "4", "2, 2, 3, 2", "0, 0, 0, 0, 0, 0, 0, 0") ", ",
+                       PART("dimm", "4", "3", "2, 0, 2", "0, 0, 0, 0, 0, 0"));
+    expect_asked(stage, WORDS("split", GUEST, "--sparse", "--order=4"),
+                 "Split (0, 2, 4, {'more': <[(uint64 3, uint64 2), (6, 1)]>})");
+}
+
+/* Nothing is begun. */
+static void
+expect_nothing_asked(Stage *stage, const char *option, int status, const char *text)
+{
+    g_autofree char *program = ctl_program();
+    const char *const command[] = { program, "split", GUEST, "--sparse", option, NULL };
+    g_auto(Run) run = { 0 };
+
+    enter_stage(stage, PLOT_DONE);
+    g_clear_pointer(&stage->asked, g_free);
+    run_start(&run, command, NULL);
+    run_wait(&run, status);
+    assert_holds(run.output, text);
+    assert_null(stage->asked);
+    leave_stage(stage);
+}
+
+static void
+test_none_is_sparse(void **state)
+{
+    Stage *stage = *state;
+
+    stage->heat = HEAT("3", "2", PART("ram", "0", "2", "1, 3", "0, 0, 0, 0"), "");
+    expect_nothing_asked(stage, NULL, 0, "no block has a verdict of sparse");
+    expect_nothing_asked(stage, "--json", 0, "\"job\" : null");
+    stage->heat = "({'windows': <uint64 0>, 'blocks': <uint64 2>, 'granule': <uint32 1>}, @aa{sv} "
+                  "[])";
+    expect_nothing_asked(stage, NULL, 1, "nothing is known of its heat");
 }
 
 /* Until the call has come, and folioctl waits for the job's end. */
@@ -280,7 +418,8 @@ test_interrupt_cancels(void **state)
     wait_for_job(stage);
     g_subprocess_send_signal(run.process, SIGINT);
     run_wait(&run, 5);
-    assert_string_equal(run.output, "job 7: cancelled, 3 of 8 blocks\n");
+    assert_string_equal(run.output, "job 7: cancelled, 3 of 8 blocks, by damon\n"
+                                    "split 3 blocks (6 MiB) to order 4\n");
     assert_int_equal(stage->n_cancelled, 1);
     leave_stage(stage);
 }
@@ -320,7 +459,7 @@ test_progress_on_terminal(void **state)
     assert_string_equal(stage->asked, "Collapse (0, 8, 9, {})");
     assert_holds(run.output, "\rjob 7: 0 of 8 blocks\033[K");
     assert_holds(run.output, "\rjob 7: 5 of 8 blocks\033[K\rjob 7: 8 of 8 blocks\033[K\r\n");
-    assert_holds(run.output, "job 7: done, 8 of 8 blocks\r\n");
+    assert_holds(run.output, "job 7: done, 8 of 8 blocks, by damon\r\n");
     leave_stage(stage);
 }
 
@@ -359,6 +498,9 @@ main(void)
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_forged_signal_is_not_believed),
         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_what_is_asked_for),
+        cmocka_unit_test(test_sparse),
+        cmocka_unit_test(test_none_is_sparse),
         cmocka_unit_test(test_interrupt_cancels),
         cmocka_unit_test(test_second_interrupt_leaves),
         cmocka_unit_test(test_progress_on_terminal),

@@ -322,7 +322,7 @@ test_never_calls(void **state)
 {
     Loop *loop = loop_start(read_for_ever);
 
-    assert_refused(loop, FOLIO_THP_NO_HUGE_PAGES, FOLIO_ERROR_BUSY, "half a second");
+    assert_refused(loop, FOLIO_THP_NO_HUGE_PAGES, FOLIO_ERROR_BUSY, "in time");
     assert_free(loop);
     wake(loop);
     assert_int_equal(loop->counts->wrong, 0);

@@ -160,3 +160,36 @@ run_request(FolioActuator *actuator, FolioActRequest *request, Told *told)
     folio_act_request_free(request);
     finish_run(told);
 }
+
+/* A child, and an actuator over the fake way that knows it. */
+typedef struct {
+    char *dir; /* a tmpfs with its RAM */
+    ActChild *child;
+    FakeWay way;
+    FolioActContext context;
+    FolioActuator *actuator;
+    Told told;
+} Stage;
+
+static inline Stage *
+stage_new(const char *mount_options, guint n_blocks)
+{
+    Stage *stage = g_new0(Stage, 1);
+
+    fake_ledger_reset();
+    stage->dir = mount_tmpfs(mount_options);
+    stage->child = act_child_new(stage->dir, n_blocks);
+    stage->way = (FakeWay){ .way = { &fake_way_class }, .child = stage->child };
+    stage->context = (FolioActContext){ "/proc", &fake_ledger, &fake_keeper };
+    stage->actuator = folio_way_actuator_new(&stage->way.way, &stage->context);
+    return stage;
+}
+
+static inline void
+stage_free(Stage *stage)
+{
+    stage->actuator->klass->free(stage->actuator);
+    act_child_free(stage->child);
+    unmount_tmpfs(stage->dir);
+    g_free(stage);
+}

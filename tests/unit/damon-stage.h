@@ -8,6 +8,7 @@
 #include "fake-proc.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #define MIB         (1024 * 1024ull)
@@ -79,6 +80,8 @@ stage_new(FakeDamonLayout layout)
     const pid_t pid = fork();
 
     if (pid == 0) {
+        /* Not to outlive a test that fails. */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         pause();
         _exit(0);
     }

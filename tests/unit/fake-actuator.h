@@ -12,16 +12,15 @@ typedef struct {
     const char *cannot; /* NULL: it can */
     guint order;        /* the only one it can, if so, unless any will do */
     gboolean any_order;
-    GPtrArray *runs; /* FakeRun that have not ended */
+    GPtrArray *runs;       /* FakeRun that have not ended */
+    FolioActReport report; /* of each run that ends */
     guint n_started, n_cancelled;
     gboolean freed;
 } FakeActuator;
 
 struct _FakeRun {
     FolioActRun run;
-    FolioActKind kind;
-    guint order;
-    guint64 start, bytes; /* of its first range */
+    FolioActRequest *request;
     FolioActEvents events;
     gpointer user_data;
 };
@@ -50,10 +49,7 @@ fake_start(FolioActuator *actuator, const FolioActRequest *request, const FolioA
     }
     run = g_new0(FakeRun, 1);
     run->run.actuator = actuator;
-    run->kind = request->kind;
-    run->order = request->order;
-    run->start = g_array_index(request->ranges, FolioBlockRange, 0).start;
-    run->bytes = g_array_index(request->ranges, FolioBlockRange, 0).bytes;
+    run->request = folio_act_request_copy(request);
     run->events = *events;
     run->user_data = user_data;
     fake->n_started++;
@@ -93,8 +89,8 @@ static inline void
 fake_actuator_end(FakeActuator *fake, FolioActOutcome outcome, const char *error)
 {
     FakeRun *run = g_ptr_array_remove_index(fake->runs, 0);
-    const FolioActReport report = { 0 };
 
-    run->events.ended(outcome, &report, error, run->user_data);
+    run->events.ended(outcome, &fake->report, error, run->user_data);
+    folio_act_request_free(run->request);
     g_free(run);
 }

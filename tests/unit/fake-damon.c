@@ -337,7 +337,10 @@ fake_damon_new(FakeDamonLayout layout)
     g_autofree char *instances = NULL;
 
     fake_damon_set_layout(layout);
-    fake->root = g_dir_make_tmp("foliod-damon.XXXXXX", NULL);
+    /* In memory, where there is such a place: a run is a hundred files. */
+    fake->root = g_mkdtemp(g_strdup("/dev/shm/foliod-damon.XXXXXX"));
+    if (fake->root == NULL)
+        fake->root = g_dir_make_tmp("foliod-damon.XXXXXX", NULL);
     fake_damon_must(fake->root != NULL, "temporary directory");
     fake->sys_root = g_build_filename(fake->root, "sys", NULL);
     fake->proc_root = g_build_filename(fake->root, "proc", NULL);
@@ -494,12 +497,14 @@ fake_damon_count_kdamonds(const FakeDamon *fake)
 }
 
 guint
-fake_damon_count_on(const FakeDamon *fake)
+fake_damon_count_on(FakeDamon *fake)
 {
     guint n = 0;
 
+    g_mutex_lock(&fake->lock);
     for (guint i = 0; i < fake->n_slots; i++)
         n += fake->slots[i].on ? 1 : 0;
+    g_mutex_unlock(&fake->lock);
     return n;
 }
 

@@ -53,7 +53,7 @@ const char *fake_damon_proc_root(const FakeDamon *fake);
 #define FAKE_DAMON_SHORT (-1) /* less is written than was given, to no effect */
 #define FAKE_DAMON_GONE  (-2) /* somebody has taken all kdamonds away just before: ENODEV */
 
-/* The write number nth from now, from 0, fails, once. An errno; SHORT; GONE. */
+/* The write number nth from now, from 0, fails, once. An errno; SHORT; GONE; 0: none does. */
 void fake_damon_fail(FakeDamon *fake, guint nth, int failure);
 /* So many writes from now on fail with EBUSY. */
 void fake_damon_set_busy(FakeDamon *fake, guint writes);
@@ -85,7 +85,7 @@ guint fake_damon_count_runs(const FakeDamon *fake);
 const FakeDamonRun *fake_damon_get_run(const FakeDamon *fake, guint index);
 
 guint fake_damon_count_kdamonds(const FakeDamon *fake);
-guint fake_damon_count_on(const FakeDamon *fake);
+guint fake_damon_count_on(FakeDamon *fake);
 /* That have a context. */
 guint fake_damon_count_configured(const FakeDamon *fake);
 gboolean fake_damon_has_instance(const FakeDamon *fake);

@@ -9,27 +9,14 @@
 
 #define N_BLOCKS 8u
 
-typedef struct {
-    char *dir;
-    ActChild *child;
-    FakeWay way; /* splits */
-    FolioActContext context;
-    FolioActuator *splitter, *collapser;
-    Told told;
-} Stage;
+static FolioActuator *collapser;
 
 static int
 set_up(void **state)
 {
-    Stage *stage = g_new0(Stage, 1);
+    Stage *stage = stage_new("huge=never", N_BLOCKS);
 
-    fake_ledger_reset();
-    stage->dir = mount_tmpfs("huge=never");
-    stage->child = act_child_new(stage->dir, N_BLOCKS);
-    stage->way = (FakeWay){ .way = { &fake_way_class }, .child = stage->child };
-    stage->context = (FolioActContext){ "/proc", &fake_ledger, &fake_keeper };
-    stage->splitter = folio_way_actuator_new(&stage->way.way, &stage->context);
-    stage->collapser = folio_way_actuator_new(folio_madvise_collapse_way_new(), &stage->context);
+    collapser = folio_way_actuator_new(folio_madvise_collapse_way_new(), &stage->context);
     *state = stage;
     return 0;
 }
@@ -37,13 +24,8 @@ set_up(void **state)
 static int
 tear_down(void **state)
 {
-    Stage *stage = *state;
-
-    stage->splitter->klass->free(stage->splitter);
-    stage->collapser->klass->free(stage->collapser);
-    act_child_free(stage->child);
-    unmount_tmpfs(stage->dir);
-    g_free(stage);
+    collapser->klass->free(collapser);
+    stage_free(*state);
     return 0;
 }
 
@@ -112,7 +94,7 @@ test_collapse(void **state)
     assert_true(act_child_tell(child, CHILD_BY_PAGES, 5));
     assert_int_equal(pmd_mapped(stage), BLOCK);
 
-    act(stage, stage->collapser, FOLIO_ACT_COLLAPSE, 9, 0, N_BLOCKS);
+    act(stage, collapser, FOLIO_ACT_COLLAPSE, 9, 0, N_BLOCKS);
     assert_outcomes(stage, 5, 1, 0, 2);
     assert_string_equal(stage->told.report.way, "madvise-collapse");
     assert_int_equal(pmd_mapped(stage), 6 * BLOCK);
@@ -121,7 +103,7 @@ test_collapse(void **state)
             assert_true(act_child_tell(child, CHILD_SUM, i));
     }
 
-    act(stage, stage->collapser, FOLIO_ACT_COLLAPSE, 9, 0, N_BLOCKS);
+    act(stage, collapser, FOLIO_ACT_COLLAPSE, 9, 0, N_BLOCKS);
     assert_outcomes(stage, 0, 6, 0, 2);
 }
 
@@ -136,7 +118,7 @@ test_collapse_refused(void **state)
     assert_true(act_child_tell(stage->child, CHILD_FORGET, 1)); /* it is in the file still */
     assert_true(act_child_tell(stage->child, CHILD_DISABLE, 0));
     allow_huge(stage);
-    act(stage, stage->collapser, FOLIO_ACT_COLLAPSE, 9, 0, N_BLOCKS);
+    act(stage, collapser, FOLIO_ACT_COLLAPSE, 9, 0, N_BLOCKS);
     assert_outcomes(stage, 0, 0, 2, N_BLOCKS - 2);
     assert_int_equal(stage->told.report.left[FOLIO_LEFT_REFUSED], 2);
     assert_int_equal(pmd_mapped(stage), 0);
@@ -193,20 +175,20 @@ test_split(void **state)
     for (guint i = 0; i < 6; i++)
         assert_true(act_child_tell(child, i == 5 ? CHILD_BY_PAGES : CHILD_WRITE, i));
 
-    act(stage, stage->splitter, FOLIO_ACT_SPLIT, 0, 0, N_BLOCKS);
+    act(stage, stage->actuator, FOLIO_ACT_SPLIT, 0, 0, N_BLOCKS);
     assert_outcomes(stage, 0, 1, 6, 1);
     stage->way.act = punch_every_second;
-    act(stage, stage->splitter, FOLIO_ACT_SPLIT, 0, 2, 4);
+    act(stage, stage->actuator, FOLIO_ACT_SPLIT, 0, 2, 4);
     assert_outcomes(stage, 4, 0, 0, 0);
     stage->way.act = punch_first;
-    act(stage, stage->splitter, FOLIO_ACT_SPLIT, 8, 0, 1);
+    act(stage, stage->actuator, FOLIO_ACT_SPLIT, 8, 0, 1);
     assert_outcomes(stage, 1, 0, 0, 0);
     assert_int_equal(pmd_mapped(stage), BLOCK);
 
     /* Used again, it is as small as it was made. */
     stage->way.act = NULL;
     assert_true(act_child_tell(child, CHILD_WRITE_5, 2));
-    act(stage, stage->splitter, FOLIO_ACT_SPLIT, 0, 2, 1);
+    act(stage, stage->actuator, FOLIO_ACT_SPLIT, 0, 2, 1);
     assert_outcomes(stage, 0, 1, 0, 0);
 }
 
@@ -218,7 +200,7 @@ test_given_back_meanwhile(void **state)
     allow_huge(stage);
     assert_true(act_child_tell(stage->child, CHILD_WRITE, 0));
     stage->way.act = punch_all;
-    act(stage, stage->splitter, FOLIO_ACT_SPLIT, 0, 0, 1);
+    act(stage, stage->actuator, FOLIO_ACT_SPLIT, 0, 0, 1);
     assert_int_equal(stage->told.outcome, FOLIO_ACT_DONE);
     assert_int_equal(stage->told.report.outcomes[FOLIO_OUTCOME_GONE], 1);
 }
@@ -232,9 +214,9 @@ test_forgotten(void **state)
     allow_huge(stage);
     assert_true(act_child_tell(stage->child, CHILD_WRITE, 0));
     assert_true(act_child_tell(stage->child, CHILD_FORGET, 0));
-    act(stage, stage->splitter, FOLIO_ACT_SPLIT, 0, 0, 1);
+    act(stage, stage->actuator, FOLIO_ACT_SPLIT, 0, 0, 1);
     assert_int_equal(stage->told.report.outcomes[FOLIO_OUTCOME_GONE], 1);
-    act(stage, stage->collapser, FOLIO_ACT_COLLAPSE, 9, 0, 1);
+    act(stage, collapser, FOLIO_ACT_COLLAPSE, 9, 0, 1);
     assert_outcomes(stage, 1, 0, 0, 0);
     assert_int_equal(pmd_mapped(stage), BLOCK);
 }
@@ -252,7 +234,7 @@ test_restore(void **state)
     for (guint i = 0; i < 4; i++)
         assert_true(act_child_tell(stage->child, CHILD_WRITE, i));
     stage->way.act = punch_every_second;
-    act(stage, stage->splitter, FOLIO_ACT_SPLIT, 0, 0, 3);
+    act(stage, stage->actuator, FOLIO_ACT_SPLIT, 0, 0, 3);
     assert_outcomes(stage, 3, 0, 0, 0);
     assert_int_equal(pmd_mapped(stage), BLOCK);
     punch(stage->child, 2 * (off_t) BLOCK, (off_t) BLOCK);
@@ -263,7 +245,7 @@ test_restore(void **state)
     request->ram->blocks = g_ptr_array_new();
     g_string_truncate(fake_ledger.steps, 0);
     stage->told = (Told){ 0 };
-    run_request(stage->collapser, request, &stage->told);
+    run_request(collapser, request, &stage->told);
     assert_outcomes(stage, 2, 0, 0, 1);
     assert_int_equal(pmd_mapped(stage), 3 * BLOCK);
     assert_string_equal(fake_ledger.steps->str, "begin 3; before; after; ended 3; give back; ");
@@ -288,7 +270,7 @@ test_old_kernel(void **state)
     assert_true(act_child_tell(stage->child, CHILD_WRITE, 1));
     assert_true(act_child_tell(stage->child, CHILD_BY_PAGES, 2));
     folio_file_set_calls(&old_kernel);
-    act(stage, stage->collapser, FOLIO_ACT_COLLAPSE, 9, 0, N_BLOCKS);
+    act(stage, collapser, FOLIO_ACT_COLLAPSE, 9, 0, N_BLOCKS);
     folio_file_set_calls(NULL);
     assert_outcomes(stage, 1, 2, 0, N_BLOCKS - 3);
 }

@@ -6,39 +6,17 @@
 /* Three chunks; none of it is touched unless a test does. */
 #define N_BLOCKS 600u
 
-typedef struct {
-    char *dir;
-    ActChild *child;
-    FakeWay way;
-    FolioActContext context;
-    FolioActuator *actuator;
-    Told told;
-} Stage;
-
 static int
 set_up(void **state)
 {
-    Stage *stage = g_new0(Stage, 1);
-
-    fake_ledger_reset();
-    stage->dir = mount_tmpfs("huge=always");
-    stage->child = act_child_new(stage->dir, N_BLOCKS);
-    stage->way = (FakeWay){ .way = { &fake_way_class }, .child = stage->child };
-    stage->context = (FolioActContext){ "/proc", &fake_ledger, &fake_keeper };
-    stage->actuator = folio_way_actuator_new(&stage->way.way, &stage->context);
-    *state = stage;
+    *state = stage_new("huge=always", N_BLOCKS);
     return 0;
 }
 
 static int
 tear_down(void **state)
 {
-    Stage *stage = *state;
-
-    stage->actuator->klass->free(stage->actuator);
-    act_child_free(stage->child);
-    unmount_tmpfs(stage->dir);
-    g_free(stage);
+    stage_free(*state);
     return 0;
 }
 
@@ -244,8 +222,8 @@ test_process_killed(void **state)
     assert_int_equal(stage->told.report.outcomes[FOLIO_OUTCOME_LEFT], 1);
     assert_int_equal(stage->told.report.outcomes[FOLIO_OUTCOME_ABSENT], 255);
     assert_int_equal(stage->told.report.outcomes[FOLIO_OUTCOME_GONE], 256);
-    assert_string_equal(fake_ledger.steps->str, "keep away; begin 256; apply; ended 256; "
-                                                "begin 256; apply; ended 256; ");
+    assert_string_equal(fake_ledger.steps->str, "keep away; begin 256; apply; ended 255; "
+                                                "begin 256; apply; ended 256; ended 1; ");
 }
 
 static void
@@ -262,7 +240,7 @@ test_process_gone_before(void **state)
     assert_string_equal(fake_ledger.steps->str, "");
 }
 
-/* Block 1 is busy for ever, block 2 for two tries. */
+/* Block 1 is busy for ever, of block 2 nothing is said for two tries, the others are refused. */
 static gboolean
 be_busy(FakeWay *self, guint number, FolioChunk *chunk, GCancellable *cancellable, GError **error)
 {
@@ -273,10 +251,11 @@ be_busy(FakeWay *self, guint number, FolioChunk *chunk, GCancellable *cancellabl
             const guint block =
                 (guint) ((chunk->ranges[i].start + at - (gsize) self->child->ram) / BLOCK);
 
-            if (block == 1 || (block == 2 && number <= 2))
+            chunk->said[n] = FOLIO_LEFT_REFUSED;
+            if (block == 1)
                 chunk->said[n] = FOLIO_LEFT_BUSY;
-            if (block == 3)
-                chunk->said[n] = FOLIO_LEFT_REFUSED;
+            if (block == 2 && number <= 2)
+                chunk->said[n] = FOLIO_LEFT_UNSAID;
         }
     }
     return TRUE;
@@ -297,8 +276,7 @@ test_busy(void **state)
     assert_int_equal(stage->told.report.outcomes[FOLIO_OUTCOME_LEFT], 5);
     assert_int_equal(stage->told.report.outcomes[FOLIO_OUTCOME_ABSENT], 1);
     assert_int_equal(stage->told.report.left[FOLIO_LEFT_BUSY], 1);
-    assert_int_equal(stage->told.report.left[FOLIO_LEFT_REFUSED], 1);
-    assert_int_equal(stage->told.report.left[FOLIO_LEFT_UNSAID], 3);
+    assert_int_equal(stage->told.report.left[FOLIO_LEFT_REFUSED], 4);
     assert_int_equal(stage->way.n_chunks, 4);
     assert_int_equal(stage->way.n_blocks, 6 + 2 + 2 + 1);
     assert_string_equal(fake_ledger.steps->str, "keep away; begin 6; apply; ended 4; apply; apply; "
@@ -320,7 +298,7 @@ test_cancel_of_busy(void **state)
                 &stage->told);
     assert_int_equal(stage->told.outcome, FOLIO_ACT_CANCELLED);
     assert_int_equal(stage->told.report.outcomes[FOLIO_OUTCOME_LEFT], 3);
-    assert_int_equal(stage->told.report.left[FOLIO_LEFT_BUSY], 2);
+    assert_int_equal(stage->told.report.left[FOLIO_LEFT_BUSY], 1);
     assert_string_equal(fake_ledger.steps->str, "keep away; begin 3; apply; ended 1; ended 2; ");
 }
 
@@ -507,6 +485,68 @@ test_no_oracle(void **state)
     assert_string_equal(fake_ledger.steps->str, "");
 }
 
+/* Blocks that the steps say were begun, and ended. */
+static void
+sum_steps(guint *begun, guint *ended)
+{
+    g_auto(GStrv) steps = g_strsplit(fake_ledger.steps->str, "; ", -1);
+
+    *begun = *ended = 0;
+    for (guint i = 0; steps[i] != NULL; i++) {
+        guint n = 0;
+
+        if (sscanf(steps[i], "begin %u", &n) == 1)
+            *begun += n;
+        else if (sscanf(steps[i], "ended %u", &n) == 1)
+            *ended += n;
+    }
+}
+
+/* So that nothing is tried again. */
+static gboolean
+refuse_all(FakeWay *self, guint number, FolioChunk *chunk, GCancellable *cancellable,
+           GError **error)
+{
+    for (guint i = 0; i < chunk->n_blocks; i++)
+        chunk->said[i] = FOLIO_LEFT_REFUSED;
+    return TRUE;
+}
+
+/* Each call that a run makes below the seam fails in turn: what was begun is always ended, and told
+ * of. */
+static void
+test_faults(void **state)
+{
+    Stage *stage = *state;
+    gboolean came = TRUE;
+    guint n_failed = 0;
+
+    stage->way.act = refuse_all;
+    for (guint i = 0; i < 3; i++)
+        assert_true(act_child_tell(stage->child, CHILD_WRITE, 2 * i));
+    for (int at = 0; came; at++) {
+        FolioActRequest *request =
+            act_child_request(stage->child, at % 2 == 0 ? FOLIO_ACT_SPLIT : FOLIO_ACT_COLLAPSE,
+                              at % 2 == 0 ? 0 : 9, 0, 6);
+        const guint n_fds = count_fds();
+        guint begun, ended;
+
+        g_string_truncate(fake_ledger.steps, 0);
+        stage->told = (Told){ 0 };
+        arm_fault(at / 2, EIO);
+        run_request(stage->actuator, request, &stage->told);
+        came = disarm_fault();
+        sum_steps(&begun, &ended);
+        assert_int_equal(begun, ended);
+        assert_int_equal(sum_outcomes(&stage->told.report), ended);
+        assert_int_equal(stage->told.outcome == FOLIO_ACT_FAILED, *stage->told.error != '\0');
+        assert_true(stage->told.outcome != FOLIO_ACT_DONE || ended == 6);
+        assert_int_equal(count_fds(), n_fds);
+        n_failed += stage->told.outcome == FOLIO_ACT_FAILED;
+    }
+    assert_true(n_failed > 10);
+}
+
 #define RUN_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int
@@ -533,6 +573,7 @@ main(void)
         RUN_TEST(test_restore_of_nothing),
         RUN_TEST(test_probe),
         RUN_TEST(test_no_oracle),
+        RUN_TEST(test_faults),
     };
 
     enter_mount_namespace();

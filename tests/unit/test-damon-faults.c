@@ -39,12 +39,13 @@ assert_survives(guint nth, int failure)
         fail_msg("write %u, failure %d: no error of foliod", nth, failure);
     assert_int_equal(fake_damon_count_on(stage->fake), 0);
     assert_int_equal(fake_damon_count_configured(stage->fake), 0);
-    if (!apply_one(stage, &later_error))
-        fail_msg("write %u, failure %d, afterwards: %s", nth, failure, later_error->message);
-    assert_int_equal(fake_damon_count_on(stage->fake), 0);
     stage->way->klass->close(stage->way);
     assert_int_equal(fake_damon_count_kdamonds(stage->fake), 0);
     assert_int_equal(count_fds(), n_fds);
+
+    fake_damon_fail(stage->fake, 0, 0);
+    if (!apply_one(stage, &later_error))
+        fail_msg("write %u, failure %d, afterwards: %s", nth, failure, later_error->message);
 }
 
 static void

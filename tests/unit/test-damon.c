@@ -337,13 +337,15 @@ static void
 test_shared(void **state)
 {
     DamonStage *stage = stage_new(FAKE_DAMON_PATCHED);
-    const guint writes_of_a_run = 3;
+    g_autofree char *reason = NULL;
     g_autoptr(GError) error = NULL;
     guint writes;
 
-    assert_does(stage, FOLIO_ACT_SPLIT, 0, writes_of_a_run);
+    assert_does(stage, FOLIO_ACT_SPLIT, 0, 3);
     fake_damon_add_program(stage->fake, 4, TRUE);
     writes = fake_damon_count_writes(stage->fake);
+    assert_false(stage_probe(stage, FOLIO_ACT_SPLIT, 0, &reason));
+    assert_non_null(strstr(reason, "another program has set up this kdamond"));
     assert_false(stage_apply(stage, FOLIO_ACT_SPLIT, 0, 3, NULL, &error));
     assert_folio_error(error, FOLIO_ERROR_BUSY);
     stage->way->klass->close(stage->way);

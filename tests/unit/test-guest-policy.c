@@ -210,11 +210,26 @@ test_ceiling_of_every_mode(void **state)
 }
 
 static void
-test_without_actuator(void **state)
+test_mode_in_force(void **state)
 {
-    assert_int_equal(folio_mode_without_actuator(FOLIO_MODE_OFF), FOLIO_MODE_OFF);
-    for (guint mode = FOLIO_MODE_OBSERVE; mode <= FOLIO_MODE_ADAPTIVE; mode++)
-        assert_int_equal(folio_mode_without_actuator((FolioMode) mode), FOLIO_MODE_OBSERVE);
+    /* By what is wanted; where neither, only splits, only collapses, both can be done. */
+    static const FolioMode expected[][4] = {
+        [FOLIO_MODE_OFF] = { FOLIO_MODE_OFF, FOLIO_MODE_OFF, FOLIO_MODE_OFF, FOLIO_MODE_OFF },
+        [FOLIO_MODE_OBSERVE] = { FOLIO_MODE_OBSERVE, FOLIO_MODE_OBSERVE, FOLIO_MODE_OBSERVE,
+                                 FOLIO_MODE_OBSERVE },
+        [FOLIO_MODE_SPLIT] = { FOLIO_MODE_OBSERVE, FOLIO_MODE_SPLIT, FOLIO_MODE_OBSERVE,
+                               FOLIO_MODE_SPLIT },
+        [FOLIO_MODE_COLLAPSE] = { FOLIO_MODE_OBSERVE, FOLIO_MODE_OBSERVE, FOLIO_MODE_COLLAPSE,
+                                  FOLIO_MODE_COLLAPSE },
+        [FOLIO_MODE_ADAPTIVE] = { FOLIO_MODE_OBSERVE, FOLIO_MODE_SPLIT, FOLIO_MODE_COLLAPSE,
+                                  FOLIO_MODE_ADAPTIVE },
+    };
+
+    for (guint mode = 0; mode < G_N_ELEMENTS(expected); mode++) {
+        for (guint can = 0; can < 4; can++)
+            assert_int_equal(folio_mode_in_force((FolioMode) mode, can & 1, (can & 2) != 0),
+                             expected[mode][can]);
+    }
 }
 
 static void
@@ -239,7 +254,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_ceiling_of_every_mode),
-        cmocka_unit_test(test_without_actuator),
+        cmocka_unit_test(test_mode_in_force),
         cmocka_unit_test(test_equal),
     };
 

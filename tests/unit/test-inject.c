@@ -115,6 +115,9 @@ test_registers(void **state)
     folio_registers_put_result(&back, -513);
     assert_true((long) back.rax == -513);
     back.rax = before.rax;
+    folio_registers_put_restart(&back, 24);
+    assert_int_equal(back.orig_rax, 24);
+    back.orig_rax = before.orig_rax;
 #elif defined(__aarch64__)
     assert_int_equal(changed, FOLIO_CALL_ARGUMENTS);
     assert_memory_equal(after.regs, arguments, sizeof arguments);
@@ -122,6 +125,9 @@ test_registers(void **state)
     folio_registers_put_result(&back, -513);
     assert_true((long) back.regs[0] == -513);
     back.regs[0] = before.regs[0];
+    folio_registers_put_restart(&back, 124);
+    assert_int_equal(back.regs[8], 124);
+    back.regs[8] = before.regs[8];
 #endif
     assert_memory_equal(&back, &before, sizeof before);
 }

@@ -40,6 +40,9 @@ set_up(void **state)
     fixture->fake.actuator.klass = &fake_class;
     fixture->fake.runs = g_ptr_array_new();
     fixture->request.kind = FOLIO_ACT_SPLIT;
+    fixture->request.order = 4;
+    fixture->request.name = (char *) "guest";
+    fixture->request.by = (char *) "uid 7";
     fixture->request.process = fake_locate(fixture->host, 0, &reason, NULL);
     fixture->request.ranges = g_array_new(FALSE, FALSE, sizeof(FolioBlockRange));
     g_array_append_vals(fixture->request.ranges, ranges, G_N_ELEMENTS(ranges));
@@ -67,8 +70,8 @@ tear_down(void **state)
 static guint
 start(Fixture *fixture, const char *uuid, GError **error)
 {
-    return folio_jobs_start(fixture->jobs, uuid, "guest", &fixture->fake.actuator,
-                            &fixture->request, error);
+    fixture->request.uuid = (char *) uuid;
+    return folio_jobs_start(fixture->jobs, &fixture->fake.actuator, &fixture->request, error);
 }
 
 /* The oldest run comes further, or ends. */
@@ -108,15 +111,57 @@ test_from_beginning_to_end(void **state)
     end(fixture, FOLIO_ACT_DONE, "");
     expect_told(fixture, "1 done 10/10 |");
     assert_null(folio_jobs_find(fixture->jobs, 1));
-    assert_int_equal(folio_jobs_get_blocks(fixture->jobs, FAKE_UUID).split, 10);
-    assert_int_equal(folio_jobs_get_blocks(fixture->jobs, FAKE_UUID).collapsed, 0);
 
     fixture->request.kind = FOLIO_ACT_COLLAPSE;
     assert_int_equal(start(fixture, FAKE_UUID, NULL), 2);
     progress(fixture, 3, 10);
     end(fixture, FOLIO_ACT_FAILED, "the kernel says no");
     expect_told(fixture, "2 running 0/10 |2 failed 3/10 the kernel says no|");
-    assert_int_equal(folio_jobs_get_blocks(fixture->jobs, FAKE_UUID).collapsed, 3);
+}
+
+/* What became of it can be asked for when it has ended. */
+static void
+test_report_is_remembered(void **state)
+{
+    Fixture *fixture = *state;
+    const FolioJob *job;
+
+    assert_null(folio_jobs_recall(fixture->jobs, 1));
+    start(fixture, FAKE_UUID, NULL);
+    assert_ptr_equal(folio_jobs_recall(fixture->jobs, 1), folio_jobs_find(fixture->jobs, 1));
+    fixture->fake.report.outcomes[FOLIO_OUTCOME_DONE] = 6;
+    fixture->fake.report.outcomes[FOLIO_OUTCOME_LEFT] = 1;
+    fixture->fake.report.left[FOLIO_LEFT_BUSY] = 1;
+    fixture->fake.report.way = "fake";
+    progress(fixture, 7, 10);
+    end(fixture, FOLIO_ACT_FAILED, "the kernel says no");
+    assert_null(folio_jobs_find(fixture->jobs, 1));
+    job = folio_jobs_recall(fixture->jobs, 1);
+    assert_non_null(job);
+    assert_int_equal(job->state, FOLIO_JOB_FAILED);
+    assert_string_equal(job->uuid, FAKE_UUID);
+    assert_string_equal(job->name, "guest");
+    assert_string_equal(job->by, "uid 7");
+    assert_string_equal(job->error, "the kernel says no");
+    assert_int_equal(job->order, 4);
+    assert_int_equal(job->done, 7);
+    assert_int_equal(job->report.outcomes[FOLIO_OUTCOME_DONE], 6);
+    assert_int_equal(job->report.left[FOLIO_LEFT_BUSY], 1);
+    assert_string_equal(job->report.way, "fake");
+}
+
+static void
+test_so_many_are_remembered(void **state)
+{
+    Fixture *fixture = *state;
+
+    for (guint i = 0; i < FOLIO_JOBS_REMEMBERED + 2; i++) {
+        start(fixture, FAKE_UUID, NULL);
+        end(fixture, FOLIO_ACT_DONE, "");
+    }
+    assert_null(folio_jobs_recall(fixture->jobs, 2));
+    assert_non_null(folio_jobs_recall(fixture->jobs, 3));
+    assert_non_null(folio_jobs_recall(fixture->jobs, FOLIO_JOBS_REMEMBERED + 2));
 }
 
 static void
@@ -171,17 +216,25 @@ test_cancel(void **state)
     expect_told(fixture, "1 running 0/10 |1 cancelled 0/10 |");
 }
 
+static void
+replace(Fixture *fixture, const char *uuid, FolioActKind kind)
+{
+    FolioActRequest request = fixture->request;
+
+    request.kind = kind;
+    request.uuid = (char *) uuid;
+    folio_jobs_replace(fixture->jobs, &fixture->fake.actuator, &request);
+}
+
 /* As the kill switch does it: what runs is cancelled, and what gives back comes after it. */
 static void
 test_replace(void **state)
 {
     Fixture *fixture = *state;
-    FolioActRequest restore = fixture->request;
 
-    restore.kind = FOLIO_ACT_RESTORE;
     start(fixture, FAKE_UUID, NULL);
-    folio_jobs_replace(fixture->jobs, FAKE_UUID, "guest", &fixture->fake.actuator, &restore);
-    folio_jobs_replace(fixture->jobs, OTHER_UUID, "other", &fixture->fake.actuator, &restore);
+    replace(fixture, FAKE_UUID, FOLIO_ACT_RESTORE);
+    replace(fixture, OTHER_UUID, FOLIO_ACT_RESTORE);
     assert_int_equal(fixture->fake.n_cancelled, 1);
     expect_told(fixture, "1 running 0/10 |2 running 0/10 |");
     end(fixture, FOLIO_ACT_CANCELLED, "");
@@ -208,7 +261,6 @@ test_guest_that_goes(void **state)
     progress(fixture, 5, 10);
     end(fixture, FOLIO_ACT_DONE, "");
     expect_told(fixture, "2 running 0/10 |");
-    assert_int_equal(folio_jobs_get_blocks(fixture->jobs, FAKE_UUID).split, 0);
     end(fixture, FOLIO_ACT_DONE, "");
     expect_told(fixture, "2 done 0/10 |");
     assert_int_equal(folio_jobs_get_counters(fixture->jobs).failed, 1);
@@ -221,8 +273,9 @@ test_stop(void **state)
     Fixture *fixture = *state;
     FolioJobs *jobs = folio_jobs_new(on_changed, fixture);
 
-    folio_jobs_start(jobs, FAKE_UUID, "guest", &fixture->fake.actuator, &fixture->request, NULL);
-    folio_jobs_replace(jobs, FAKE_UUID, "guest", &fixture->fake.actuator, &fixture->request);
+    fixture->request.uuid = (char *) FAKE_UUID;
+    folio_jobs_start(jobs, &fixture->fake.actuator, &fixture->request, NULL);
+    folio_jobs_replace(jobs, &fixture->fake.actuator, &fixture->request);
     g_string_truncate(fixture->told, 0);
     folio_jobs_stop(jobs);
     folio_jobs_unref(jobs);
@@ -264,6 +317,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         jobs_test(test_from_beginning_to_end),
+        jobs_test(test_report_is_remembered),
+        jobs_test(test_so_many_are_remembered),
         jobs_test(test_one_a_guest),
         jobs_test(test_what_cannot_begin),
         jobs_test(test_cancel),

@@ -105,8 +105,6 @@ test_list(void **state)
                                            "dense_bytes",
                                            "undecided_bytes",
                                            "idle_bytes",
-                                           "split_blocks",
-                                           "collapsed_blocks",
                                            "samples",
                                            "unmapped_samples",
                                            "lost_samples",
@@ -115,6 +113,13 @@ test_list(void **state)
                                            "waits",
                                            "nominated_ranges",
                                            "nominated_bytes",
+                                           "split_blocks",
+                                           "collapsed_blocks",
+                                           "left_blocks",
+                                           "partly_blocks",
+                                           "split_now_blocks",
+                                           "recollapsed_blocks",
+                                           "keeper",
                                            NULL };
     g_autoptr(JsonParser) parser = json_parser_new();
     g_autoptr(GPtrArray) guests = guests_new();
@@ -150,6 +155,37 @@ test_list(void **state)
     assert_true(json_object_get_null_member(unknown, "present_bytes"));
     assert_string_equal(json_object_get_string_member(unknown, "name"),
                         "b\"\n\033\xc2\x9b\u2028\xf3\xa0\x80\x81");
+}
+
+static void
+test_job(void **state)
+{
+    static const char *const members[] = { "version", "job",   "guest",  "name", "kind",
+                                           "by",      "state", "error",  "way",  "order",
+                                           "done",    "total", "blocks", "left", NULL };
+    g_autoptr(JsonParser) parser = json_parser_new();
+    g_autoptr(JsonParser) none = json_parser_new();
+    g_autoptr(GVariant) about = g_variant_ref_sink(g_variant_new_parsed(
+        "{'guest': <'aa'>, 'name': <'\033x'>, 'kind': <'split'>, 'order': <uint32 4>,"
+        " 'by': <'uid 0'>, 'state': <'done'>, 'done': <uint64 8>, 'total': <uint64 9>,"
+        " 'error': <''>, 'way': <'damon'>, 'blocks': <{'done': uint64 6, 'left': 2}>,"
+        " 'left': <{'no-memory': uint64 2}>}"));
+    JsonObject *job = parse(parser, folio_json_job(7, about));
+    JsonObject *blocks = json_object_get_object_member(job, "blocks");
+    JsonObject *left = json_object_get_object_member(job, "left");
+
+    assert_members(job, members);
+    assert_int_equal(json_object_get_int_member(job, "job"), 7);
+    assert_string_equal(json_object_get_string_member(job, "way"), "damon");
+    assert_int_equal(json_object_get_int_member(job, "order"), 4);
+    assert_int_equal(json_object_get_int_member(job, "done"), 8);
+    assert_int_equal(json_object_get_int_member(job, "total"), 9);
+    assert_int_equal(json_object_get_int_member(blocks, "done"), 6);
+    assert_int_equal(json_object_get_int_member(blocks, "left"), 2);
+    assert_int_equal(json_object_get_int_member(blocks, "gone"), 0);
+    assert_int_equal(json_object_get_int_member(left, "no_memory"), 2);
+    assert_int_equal(json_object_get_int_member(left, "busy"), 0);
+    assert_true(json_object_get_null_member(parse(none, folio_json_no_job()), "job"));
 }
 
 /* What is nominated is told of guests that are located and not sampled, and of no others. */
@@ -198,6 +234,9 @@ manager_new(gboolean by_host)
     g_variant_dict_insert(&dict, "Connected", "b", FALSE);
     g_variant_dict_insert(&dict, "ConnectionError", "s", "no socket");
     g_variant_dict_insert(&dict, "Features", "^as", features);
+    g_variant_dict_insert_value(
+        &dict, "Actuators",
+        g_variant_new_parsed("[('damon', false, 'damo runs'), ('debugfs-split', true, 'taken')]"));
     g_variant_dict_insert(&dict, "ConfigErrors", "^as", none);
     g_variant_dict_insert(&dict, "Source", "s", "spe");
     g_variant_dict_insert(&dict, "SampledBy", "s", by_host ? "host" : "process");
@@ -216,9 +255,13 @@ test_status(void **state)
     g_autoptr(GPtrArray) guests = guests_new();
     g_autoptr(GVariant) manager = manager_new(FALSE);
     g_autoptr(GVariant) by_host = manager_new(TRUE);
-    JsonObject *root, *states;
+    JsonObject *root, *states, *actuator;
 
     root = parse(parser, folio_json_status(manager, guests));
+    actuator = json_array_get_object_element(json_object_get_array_member(root, "actuators"), 0);
+    assert_string_equal(json_object_get_string_member(actuator, "name"), "damon");
+    assert_false(json_object_get_boolean_member(actuator, "usable"));
+    assert_string_equal(json_object_get_string_member(actuator, "text"), "damo runs");
     states = json_object_get_object_member(root, "guests_by_state");
     assert_string_equal(json_object_get_string_member(root, "foliod_version"), "9.8.7");
     assert_false(json_object_get_boolean_member(root, "connected"));
@@ -301,6 +344,7 @@ main(void)
         cmocka_unit_test(test_list),   cmocka_unit_test(test_nothing_unprintable),
         cmocka_unit_test(test_status), cmocka_unit_test(test_show),
         cmocka_unit_test(test_doctor), cmocka_unit_test(test_nominated),
+        cmocka_unit_test(test_job),
     };
 
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);

@@ -26,7 +26,11 @@ metrics(void)
                           " 'RamBytes': <uint64 4096>, 'Windows': <uint64 0>,"
                           " 'SparseBytes': <uint64 0>}"));
     g_ptr_array_add(guests, parse("{'Uuid': <'bb'>, 'Name': <'web'>, 'Windows': <uint64 9>,"
-                                  " 'RamBytes': <uint64 8192>, 'SparseBytes': <uint64 2048>}"));
+                                  " 'RamBytes': <uint64 8192>, 'SparseBytes': <uint64 2048>,"
+                                  " 'SplitBlocks': <uint64 37>, 'CollapsedBlocks': <uint64 30>,"
+                                  " 'LeftBlocks': <uint64 2>, 'PartlyBlocks': <uint64 1>,"
+                                  " 'RecollapsedBlocks': <uint64 3>, 'SplitNowBlocks': <uint64 4>,"
+                                  " 'Keeper': <'flag'>}"));
     return folio_metrics_text(manager, guests);
 }
 
@@ -54,6 +58,14 @@ test_figures(void **state)
     assert_line(text, "# TYPE foliod_guest_samples_total counter");
     assert_line(text, "foliod_guest_ram_bytes{uuid=\"aa\"} 4096");
     assert_line(text, "foliod_guest_ram_bytes{uuid=\"bb\"} 8192");
+    assert_line(text, "# TYPE foliod_guest_split_blocks_total counter");
+    assert_line(text, "foliod_guest_split_blocks_total{uuid=\"bb\"} 37");
+    assert_line(text, "foliod_guest_collapsed_blocks_total{uuid=\"bb\"} 30");
+    assert_line(text, "foliod_guest_left_blocks_total{uuid=\"bb\"} 2");
+    assert_line(text, "foliod_guest_partly_blocks_total{uuid=\"bb\"} 1");
+    assert_line(text, "foliod_guest_recollapsed_blocks_total{uuid=\"bb\"} 3");
+    assert_line(text, "# TYPE foliod_guest_split_now_blocks gauge");
+    assert_line(text, "foliod_guest_split_now_blocks{uuid=\"bb\"} 4");
 }
 
 static void
@@ -78,7 +90,7 @@ test_names_do_no_harm(void **state)
             fail_msg("%s", *line);
     }
     assert_line(text, "foliod_guest_info{uuid=\"bb\",name=\"web\",state=\"\",reason=\"\",mode=\"\","
-                      "source=\"\"} 1");
+                      "source=\"\",keeper=\"flag\"} 1");
 }
 
 /* Each family has its head once, before its values. */

@@ -9,6 +9,7 @@ typedef struct {
     guint64 block;
     guint32 granule;
     gboolean history;
+    GVariant *more;
 } Given;
 
 static gboolean
@@ -18,6 +19,7 @@ read_variant(GVariant *options, Given *given, GError **error)
         { "block", "t", &given->block },
         { "granule", "u", &given->granule },
         { "history", "b", &given->history },
+        { "more", "a(tt)", &given->more },
     };
 
     *given = (Given){ .granule = 7 };
@@ -58,6 +60,10 @@ test_options(void **state)
     assert_true(read_options("{'granule': <uint32 0>}", &given, &error));
     assert_int_equal(given.granule, 0);
     assert_no_error(error);
+    assert_null(given.more);
+    assert_true(read_options("{'more': <[(uint64 1, uint64 2)]>}", &given, NULL));
+    assert_int_equal(g_variant_n_children(given.more), 1);
+    g_variant_unref(given.more);
 }
 
 static void
@@ -72,6 +78,7 @@ test_bad_options_are_named(void **state)
         { "{'block': <uint32 1>}", "\"block\" is of type t, not u" },
         { "{'block': <-1>}", "\"block\" is of type t, not i" },
         { "{'granule': <'2'>}", "\"granule\" is of type u, not s" },
+        { "{'more': <[(1, 2)]>}", "\"more\" is of type a(tt), not a(ii)" },
         { "{'history': <<true>>}", "\"history\" is of type b, not v" },
         { "{'history': <[<'x'>]>}", "\"history\" is of type b, not av" },
     };

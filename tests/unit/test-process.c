@@ -405,6 +405,20 @@ locate_pretender(const FolioProcessQuery *query)
     return NULL;
 }
 
+/* What cannot be read may well be running. */
+static void
+test_running_cannot_be_told(void **state)
+{
+    g_autoptr(FakeHost) host = fake_host_new(getpid());
+
+    assert_true(folio_process_is_running(host->proc_root, host->pid, 4711));
+    arm_fault(0, EACCES);
+    assert_true(folio_process_is_running(host->proc_root, host->pid, 1));
+    assert_true(disarm_fault());
+    fake_proc_write(host, "stat", "1 (x", -1);
+    assert_true(folio_process_is_running(host->proc_root, host->pid, 1));
+}
+
 static void
 test_real_process(void **state)
 {
@@ -418,6 +432,7 @@ test_real_process(void **state)
     g_autoptr(GError) error = NULL;
     FolioReason reason = FOLIO_REASON_NONE;
     struct pollfd ended = { .events = POLLIN };
+    guint64 start_time;
 
     fake_pid_file(host, FAKE_NAME, pid_text, -1);
     process = locate_pretender(&query);
@@ -429,11 +444,16 @@ test_real_process(void **state)
     again = folio_process_locate(&query, &reason, &error);
     assert_no_error(error);
     assert_int_equal(folio_process_get_start_time(again), folio_process_get_start_time(process));
+    start_time = folio_process_get_start_time(process);
+    assert_true(folio_process_is_running("/proc", pid, start_time));
+    assert_false(folio_process_is_running("/proc", pid, start_time + 1));
+    assert_false(folio_process_is_running(host->run_dir, pid, start_time));
 
     kill(pid, SIGKILL);
     ended.fd = folio_process_get_pidfd(process);
     assert_int_equal(poll(&ended, 1, 10000), 1);
     assert_false(folio_process_is_alive(process)); /* a zombie */
+    assert_false(folio_process_is_running("/proc", pid, start_time));
     assert_null(folio_process_locate(&query, &reason, &error));
     assert_int_equal(reason, FOLIO_REASON_PROCESS_GONE);
     g_clear_error(&error);
@@ -460,6 +480,7 @@ main(int argc, char **argv)
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_every_call_fails),
         cmocka_unit_test(test_every_call_fails_on_threads),
+        cmocka_unit_test(test_running_cannot_be_told),
         cmocka_unit_test(test_real_process),
     };
 

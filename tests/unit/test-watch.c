@@ -239,6 +239,35 @@ test_perhaps(void **state)
     assert_look(watched, 1, 0);
 }
 
+/* A large guest is looked at part by part, and then from its beginning again. */
+static void
+test_in_parts(void **state)
+{
+    Watched *watched = *state;
+    guint64 seen = 0, counted;
+    guint looks = 0;
+
+    say_split(watched, watched->huge, N_BLOCKS);
+    say_split(watched, watched->small, N_BLOCKS);
+    while (seen < N_BLOCKS) {
+        assert_true(folio_watch_look_at_some(watched->fixture.process, watched->ram, watched->guest,
+                                             "/proc", 3, &counted, NULL));
+        assert_true(counted <= 3);
+        seen += counted;
+        assert_true(++looks < 10);
+    }
+    assert_true(looks >= 2);
+    assert_int_equal(folio_ledger_count(watched->guest).split_now, N_BLOCKS);
+    say_split(watched, watched->huge, 1);
+    say_split(watched, watched->huge + 3 * BLOCK, 1);
+    for (seen = looks = 0; seen < 2; seen += counted) {
+        assert_true(folio_watch_look_at_some(watched->fixture.process, watched->ram, watched->guest,
+                                             "/proc", 1, &counted, NULL));
+        assert_true(++looks < 20);
+    }
+    assert_int_equal(folio_ledger_count(watched->guest).split_now, N_BLOCKS);
+}
+
 static void
 test_errors(void **state)
 {
@@ -360,6 +389,7 @@ main(void)
         WATCH_TEST(test_huge_but_not_mapped_so),
         WATCH_TEST(test_split_in_place),
         WATCH_TEST(test_perhaps),
+        WATCH_TEST(test_in_parts),
         WATCH_TEST(test_errors),
         WATCH_TEST(test_renew),
     };
