@@ -140,6 +140,7 @@ act_child_new(const char *dir, guint n_blocks)
     child->orders = orders[1];
     child->replies = replies[0];
     child->host = fake_host_new(child->pid);
+    act_child_link(child, "stat");
     act_child_link(child, "pagemap");
     act_child_link(child, "maps");
     act_child_link(child, "map_files");
@@ -180,4 +181,42 @@ act_child_request(const ActChild *child, FolioActKind kind, guint order, guint f
     request->name = g_strdup(FAKE_NAME);
     request->by = g_strdup("test");
     return request;
+}
+
+/* Its RAM as foliod has found it. */
+static inline FolioGuestRam *
+act_child_ram(const ActChild *child)
+{
+    FolioRamBlock block = {
+        .id = (char *) "ram",
+        .hva = (gsize) child->ram,
+        .bytes = child->n_blocks * BLOCK,
+        .inode = 7,
+        .shared = TRUE,
+    };
+    g_autoptr(GPtrArray) blocks = g_ptr_array_new();
+    const FolioGuestRam ram = { .blocks = blocks, .bytes = block.bytes };
+
+    g_ptr_array_add(blocks, &block);
+    return folio_guest_ram_copy(&ram);
+}
+
+/* Bytes that PMDs map, by its smaps: foliod does not look there. */
+static inline gsize
+act_child_pmd_mapped(const ActChild *child)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/smaps", child->pid);
+    FILE *smaps = fopen(path, "r");
+    char line[8192];
+    gsize sum = 0;
+
+    assert_non_null(smaps);
+    while (fgets(line, sizeof line, smaps) != NULL) {
+        unsigned long kib;
+
+        if (sscanf(line, "ShmemPmdMapped: %lu kB", &kib) == 1)
+            sum += kib * 1024;
+    }
+    fclose(smaps);
+    return sum;
 }
