@@ -200,23 +200,3 @@ act_child_ram(const ActChild *child)
     g_ptr_array_add(blocks, &block);
     return folio_guest_ram_copy(&ram);
 }
-
-/* Bytes that PMDs map, by its smaps: foliod does not look there. */
-static inline gsize
-act_child_pmd_mapped(const ActChild *child)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/smaps", child->pid);
-    FILE *smaps = fopen(path, "r");
-    char line[8192];
-    gsize sum = 0;
-
-    assert_non_null(smaps);
-    while (fgets(line, sizeof line, smaps) != NULL) {
-        unsigned long kib;
-
-        if (sscanf(line, "ShmemPmdMapped: %lu kB", &kib) == 1)
-            sum += kib * 1024;
-    }
-    fclose(smaps);
-    return sum;
-}

@@ -104,7 +104,7 @@ whole_start_guest(Whole *whole)
     whole->child = act_child_new(whole->dir, WHOLE_BLOCKS);
     for (guint i = 0; i < WHOLE_BLOCKS; i++)
         assert_true(act_child_tell(whole->child, CHILD_WRITE, i));
-    assert_int_equal(act_child_pmd_mapped(whole->child), WHOLE_BLOCKS * BLOCK);
+    assert_int_equal(pmd_mapped_of(whole->child->pid), WHOLE_BLOCKS * BLOCK);
     memset(whole->split, 0, sizeof whole->split);
     fake_proc_write(whole->child->host, "status", "Name:\tq\nTHP_enabled:\t1\nTHP_khugepaged:\t1\n",
                     -1);
@@ -304,7 +304,7 @@ whole_assert_restored(Whole *whole)
     assert_int_equal(counters.split_now, 0);
     for (guint i = 0; i < WHOLE_BLOCKS; i++)
         assert_false(whole->split[i] || found[i]);
-    assert_int_equal(act_child_pmd_mapped(whole->child), WHOLE_BLOCKS * BLOCK);
+    assert_int_equal(pmd_mapped_of(whole->child->pid), WHOLE_BLOCKS * BLOCK);
     assert_true(folio_thp_read_status(whole->child->process, &status, NULL));
     assert_true(folio_thp_is(&status, FOLIO_THP_AS_USUAL));
 }
