@@ -224,6 +224,15 @@ folio_acting_notice(FolioActing *acting, FolioGuest *guest)
     tell_prospect(acting, guest);
 }
 
+void
+folio_acting_look(FolioActing *acting, FolioGuest *guest)
+{
+    FolioActedGuest *acted = find(acting, guest);
+
+    if (acted != NULL)
+        folio_acted_guest_look(acted, folio_acting_may_inject(acting, guest));
+}
+
 static gboolean
 on_look_time(gpointer user_data)
 {

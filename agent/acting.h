@@ -49,5 +49,8 @@ FolioKeeper folio_acting_get_keeper(FolioActing *acting, FolioGuest *guest);
  * (folio_guest_set_prospect), now and whenever that changes. */
 void folio_acting_notice(FolioActing *acting, FolioGuest *guest);
 
+/* Looks at what was done to it, as is done every few seconds anyhow. */
+void folio_acting_look(FolioActing *acting, FolioGuest *guest);
+
 /* The guest is not served any more. */
 void folio_acting_leave(FolioActing *acting, FolioGuest *guest);

@@ -6,6 +6,7 @@
 #include "manager.h"
 #include "notify.h"
 #include "status-keeper.h"
+#include "stop.h"
 #include "virt/connection.h"
 
 #include <glib-unix.h>
@@ -221,6 +222,8 @@ run(void)
     g_main_loop_run(loop);
 
     folio_notify("STOPPING=1");
+    if (folio_manager_get_config(manager)->acting.restore_on_stop)
+        folio_stop_restore(service);
     folio_manager_stop(manager);
     folio_notify_flush();
     return daemon.exit_status;

@@ -181,12 +181,6 @@ on_libvirt_answered(FolioManager *manager)
     become_ready(manager);
 }
 
-static void
-on_synced(FolioConnection *connection, FolioManager *manager)
-{
-    on_libvirt_answered(manager);
-}
-
 /* The first refusal will do: foliod serves whoever asks while libvirt is not there yet. */
 static void
 on_connection_state(FolioConnection *connection, FolioManager *manager)
@@ -215,7 +209,8 @@ connect_to(FolioManager *manager, const char *uri)
     g_signal_connect(manager->connection, "domain", G_CALLBACK(on_domain), manager);
     g_signal_connect(manager->connection, "hints", G_CALLBACK(on_hints), manager);
     g_signal_connect(manager->connection, "gone", G_CALLBACK(on_gone), manager);
-    g_signal_connect(manager->connection, "synced", G_CALLBACK(on_synced), manager);
+    g_signal_connect_swapped(manager->connection, "synced", G_CALLBACK(on_libvirt_answered),
+                             manager);
     g_signal_connect(manager->connection, "state", G_CALLBACK(on_connection_state), manager);
     if (manager->running)
         folio_connection_start(manager->connection);

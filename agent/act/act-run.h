@@ -20,8 +20,8 @@ typedef struct {
  * SPLIT: khugepaged is kept away from the guest first, as the request allows; when it would undo
  * the split and the request is not forced, the run fails UNSUPPORTED and nothing is changed.
  * RESTORE: what the ledger says is split within the ranges is collapsed; then khugepaged is given
- * back as it was, if nothing of the guest is left split. A block that is
- * left busy, or left without a word, is tried again a few times. */
+ * back as it was, if nothing of the guest is left split. A block that is left busy, or left without
+ * a word, is tried again a few times, after all others. */
 FolioActuator *folio_way_actuator_new(FolioWay *way, const FolioActContext *context);
 
 /* Asks the way of such an actuator what it can do, in a task; so does each run before it begins.

@@ -329,6 +329,8 @@ folio_damon_pool_close(FolioDamonPool *pool)
     g_mutex_lock(&pool->lock);
     look_for_own(pool);
     for (guint i = 0; i < CLOSE_TRIES && pool->size > 0 && pool->lent == 0; i++) {
+        if (g_error_matches(error, FOLIO_ERROR, FOLIO_ERROR_BUSY))
+            break;
         g_clear_error(&error);
         if (give_back(pool, &error))
             forget(pool);

@@ -472,6 +472,9 @@ folio_damon_clear(const FolioDamonSlot *slot, GError **error)
     g_autoptr(GError) failure = NULL;
 
     for (guint i = 0; i < CLEAR_TRIES; i++) {
+        /* That has been tried for long enough. */
+        if (g_error_matches(failure, FOLIO_ERROR, FOLIO_ERROR_BUSY))
+            break;
         g_clear_error(&failure);
         /* They cannot be taken away while they are on. */
         if (!exists(slot, "state"))

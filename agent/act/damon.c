@@ -139,7 +139,8 @@ pass_once(DamonWay *way, const FolioDamonSlot *slot, FolioChunk *chunk, FolioDam
     if (!folio_damon_wait(slot, features, MAX_PASS_SEC, stats, cancellable, error))
         return FALSE;
     folio_damon_trace_read(way->trace, kdamond, chunk);
-    return TRUE;
+    /* The kernel counts memory of a process that has ended as tried. */
+    return check_alive(chunk, error);
 }
 
 static guint64

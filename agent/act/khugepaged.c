@@ -249,18 +249,17 @@ explain_free(const FolioKhugepagedControl *control, const FolioActRequest *reque
     g_autofree char *all = folio_format_bytes(request->ram->bytes);
 
     if (request->khugepaged == FOLIO_KHUGEPAGED_KEEP)
-        return g_strdup("khugepaged would undo splits, and Khugepaged=keep leaves it as it is; set "
-                        "Khugepaged=auto, or stop it for the whole host (folioctl doctor)");
+        return g_strdup("Khugepaged=keep leaves it as it is; set Khugepaged=auto, or stop it for "
+                        "the whole host (folioctl doctor)");
     if (request->khugepaged == FOLIO_KHUGEPAGED_AUTO && !status->knows_khugepaged)
-        return g_strdup("khugepaged would undo splits, and this kernel cannot keep it away from "
-                        "one guest; stop it for the whole host (folioctl doctor), boot a kernel "
-                        "with foliod's patches, or set Khugepaged=strict");
+        return g_strdup("this kernel cannot keep it away from one guest; stop it for the whole "
+                        "host (folioctl doctor), boot a kernel with foliod's patches, or set "
+                        "Khugepaged=strict");
     if (!may_inject(control, request))
-        return g_strdup("khugepaged would undo splits, and foliod may not change a QEMU that runs "
-                        "(Inject=no, or a mode that only observes); start the guest by foliod-qemu "
-                        "with thp=khugepaged-off");
-    return g_strdup_printf("khugepaged would undo splits, and Khugepaged=strict waits until %u %% "
-                           "of the guest's RAM is there (%s of %s); wait, or force it",
+        return g_strdup("foliod may not change a QEMU that runs (Inject=no, or a mode that only "
+                        "observes); start the guest by foliod-qemu with thp=khugepaged-off");
+    return g_strdup_printf("Khugepaged=strict waits until %u %% of the guest's RAM is there (%s of "
+                           "%s); wait, or force it",
                            POPULATED_PERCENT, there, all);
 }
 
@@ -284,9 +283,7 @@ keep_process_away(FolioKhugepagedControl *control, const FolioActRequest *reques
     if (wanted != now && !change(control, request, guest, &status, wanted, &error)) {
         wanted = now;
         if (now == FOLIO_THP_AS_USUAL)
-            *reason = g_strdup_printf("khugepaged would undo splits, and QEMU could not be made to "
-                                      "keep it away: %s",
-                                      error->message);
+            *reason = g_strdup_printf("QEMU could not be made to keep it away: %s", error->message);
         else
             folio_log(G_LOG_LEVEL_WARNING, NULL, request->name, request->uuid,
                       "its THP setting stays as it is: %s", error->message);
@@ -339,8 +336,8 @@ folio_khugepaged_keep_away(FolioKhugepagedControl *control, const FolioActReques
         folio_khugepaged_hold_raise(control->hold, &error))
         return keeper;
 
-    *reason = g_strdup_printf("khugepaged would undo splits by way of other processes that map the "
-                              "guest's RAM: %s",
+    *reason = g_strdup_printf("other processes may map the guest's RAM, and it cannot be kept away "
+                              "from those: %s",
                               error->message);
     g_clear_error(&error);
     if (!changed_before && !give_process_back(control, request, guest, &error))

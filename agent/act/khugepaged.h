@@ -31,8 +31,9 @@ void folio_khugepaged_free(FolioKhugepagedControl *control);
 FolioKeeper folio_khugepaged_look(FolioKhugepagedControl *control, const FolioProcess *process);
 
 /* Does what the handling allows to keep khugepaged away from the guest before it is split, and says
- * how it stands then. FREE, with *reason one sentence without a full stop (to be freed), when it
- * would undo splits; nothing is changed then. Otherwise *reason is NULL.
+ * how it stands then. FREE, with *reason one sentence without a full stop (to be freed), which says
+ * why and what to do, when it would undo splits; nothing is changed then. Otherwise *reason is
+ * NULL.
  *
  * keep: nothing is done. auto: QEMU is given the flag, and the hold is set. strict: QEMU may have
  * no huge pages, from when nine tenths of the RAM are there; until then as auto. None of them takes

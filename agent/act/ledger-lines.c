@@ -108,7 +108,8 @@ folio_lines_field(FolioLines *lines)
 {
     char *field = lines->at;
 
-    lines->at += strcspn(lines->at, " ");
+    while (*lines->at != ' ' && *lines->at != '\0')
+        lines->at++;
     if (*lines->at == ' ')
         *lines->at++ = '\0';
     return field;

@@ -3,9 +3,9 @@
 #include "bus/actions.h"
 
 #include "base/error.h"
-#include "base/log.h"
 #include "bus/arguments.h"
 #include "bus/options.h"
+#include "bus/requests.h"
 
 /* Mode */
 
@@ -34,12 +34,10 @@ folio_action_set_mode(FolioCall *call)
 
 /* What the call wants. */
 typedef struct {
-    FolioActKind kind;
-    guint order;
+    FolioActWish act;
     guint64 first_block, n_blocks;
     GVariant *more; /* further ranges; NULL: none */
     gboolean all;   /* every block; there are no ranges then */
-    gboolean force;
 } Wish;
 
 static void
@@ -75,19 +73,19 @@ read_wish(FolioCall *call, Wish *wish, GError **error)
     g_autoptr(GVariant) options = NULL;
     const FolioBusOption table[] = { { "all", "b", &wish->all },
                                      { "more", "a(tt)", &wish->more },
-                                     { "force", "b", &wish->force } };
+                                     { "force", "b", &wish->act.force } };
     /* Nothing stands in the way of a collapse that could be overridden. */
-    const gsize n_options = wish->kind == FOLIO_ACT_SPLIT ? 3 : 2;
+    const gsize n_options = wish->act.kind == FOLIO_ACT_SPLIT ? 3 : 2;
 
-    wish->order = FOLIO_ORDER_HUGE;
-    if (wish->kind == FOLIO_ACT_RESTORE) {
+    wish->act.order = FOLIO_ORDER_HUGE;
+    if (wish->act.kind == FOLIO_ACT_RESTORE) {
         wish->all = TRUE;
         g_variant_get(call->arguments, "(@a{sv})", &options);
         return folio_bus_options_read(options, NULL, 0, error);
     }
-    g_variant_get(call->arguments, "(ttu@a{sv})", &wish->first_block, &wish->n_blocks, &wish->order,
-                  &options);
-    return folio_arguments_check_order(wish->kind, wish->order, error) &&
+    g_variant_get(call->arguments, "(ttu@a{sv})", &wish->first_block, &wish->n_blocks,
+                  &wish->act.order, &options);
+    return folio_arguments_check_order(wish->act.kind, wish->act.order, error) &&
            folio_bus_options_read(options, table, n_options, error) && check_ranges(wish, error);
 }
 
@@ -126,7 +124,7 @@ find_ranges(FolioCall *call, const Wish *wish, GError **error)
         if (some->len > 0)
             g_array_append_vals(ranges, some->data, some->len);
     }
-    if (ranges->len > 0 || wish->kind == FOLIO_ACT_RESTORE)
+    if (ranges->len > 0 || wish->act.kind == FOLIO_ACT_RESTORE)
         return g_steal_pointer(&ranges);
     g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_UNSUPPORTED,
                 "no huge page can map these blocks: %s", folio_reason_text(ram->reason));
@@ -137,7 +135,7 @@ find_ranges(FolioCall *call, const Wish *wish, GError **error)
 static gboolean
 check_guest(FolioCall *call, const Wish *wish, GError **error)
 {
-    if (wish->kind == FOLIO_ACT_RESTORE)
+    if (wish->act.kind == FOLIO_ACT_RESTORE)
         return TRUE;
     if (folio_guest_get_state(call->guest) == FOLIO_GUEST_INELIGIBLE) {
         g_set_error_literal(error, FOLIO_ERROR, FOLIO_ERROR_UNSUPPORTED,
@@ -150,35 +148,6 @@ check_guest(FolioCall *call, const Wish *wish, GError **error)
     return FALSE;
 }
 
-/* With all that it takes to act on a guest whose RAM and process are known. */
-static FolioActRequest *
-request_new(FolioCall *call, FolioGuest *guest, const Wish *wish, GArray *ranges)
-{
-    FolioActRequest *request = g_new0(FolioActRequest, 1);
-
-    request->kind = wish->kind;
-    request->order = wish->order;
-    request->process = folio_process_ref(folio_guest_get_process(guest));
-    request->ranges = g_array_ref(ranges);
-    request->uuid = g_strdup(folio_guest_get_uuid(guest));
-    request->name = g_strdup(folio_guest_get_name(guest));
-    request->ram = folio_guest_ram_copy(folio_guest_get_ram(guest));
-    request->by = g_strdup(call->by);
-    request->khugepaged = folio_guest_get_policy(guest)->values.khugepaged;
-    request->may_inject = folio_acting_may_inject(folio_manager_get_acting(call->manager), guest);
-    request->forced = wish->force;
-    return request;
-}
-
-static FolioActuator *
-pick(FolioCall *call, const Wish *wish, GError **error)
-{
-    const FolioActuators *actuators =
-        folio_acting_get_actuators(folio_manager_get_acting(call->manager));
-
-    return folio_actuators_pick(actuators, wish->kind, wish->order, error);
-}
-
 /* 0 on error. */
 static guint
 start_job(FolioCall *call, const Wish *wish, GError **error)
@@ -189,10 +158,10 @@ start_job(FolioCall *call, const Wish *wish, GError **error)
 
     if (ranges == NULL || !check_guest(call, wish, error))
         return 0;
-    actuator = pick(call, wish, error);
+    actuator = folio_request_pick(call->manager, &wish->act, error);
     if (actuator == NULL)
         return 0;
-    request = request_new(call, call->guest, wish, ranges);
+    request = folio_request_new(call->manager, call->guest, &wish->act, ranges, call->by);
     return folio_jobs_start(call->jobs, actuator, request, error);
 }
 
@@ -208,7 +177,7 @@ kind_of(FolioCall *call)
 static void
 act(FolioCall *call)
 {
-    g_auto(Wish) wish = { .kind = kind_of(call) };
+    g_auto(Wish) wish = { .act.kind = kind_of(call) };
     GError *error = NULL;
     guint job = 0;
 
@@ -304,34 +273,6 @@ folio_action_cancel_job(FolioCall *call)
 
 /* Pause */
 
-static void
-restore_guest(FolioCall *call, FolioGuest *guest, FolioActuator *actuator, const Wish *wish)
-{
-    const FolioGuestRam *ram = folio_guest_get_ram(guest);
-    g_autoptr(FolioActRequest) request = NULL;
-    g_autoptr(GArray) ranges = NULL;
-
-    if (ram == NULL || folio_guest_get_process(guest) == NULL)
-        return;
-    ranges = folio_block_ranges_new(ram, 0, folio_block_ranges_count(ram));
-    request = request_new(call, guest, wish, ranges);
-    folio_jobs_replace(call->jobs, actuator, request);
-}
-
-static void
-restore_all(FolioCall *call)
-{
-    const Wish wish = { .kind = FOLIO_ACT_RESTORE, .order = FOLIO_ORDER_HUGE };
-    g_autoptr(GError) error = NULL;
-    FolioActuator *actuator = pick(call, &wish, &error);
-    g_autoptr(GPtrArray) guests = folio_manager_list_guests(call->manager);
-
-    if (actuator == NULL)
-        folio_warning("nothing is given back: %s", error->message);
-    for (guint i = 0; actuator != NULL && i < guests->len; i++)
-        restore_guest(call, guests->pdata[i], actuator, &wish);
-}
-
 /* The caller is known, as far as that is needed. */
 static void
 pause_all(FolioCall *call)
@@ -349,7 +290,7 @@ pause_all(FolioCall *call)
     }
     folio_jobs_cancel_all(call->jobs);
     if (restore)
-        restore_all(call);
+        folio_request_restore_all(call->manager, call->jobs, call->by);
     folio_call_return(call, NULL);
 }
 

@@ -335,6 +335,12 @@ folio_jobs_recall(FolioJobs *jobs, guint id)
     return folio_jobs_find(jobs, id);
 }
 
+guint
+folio_jobs_count(const FolioJobs *jobs)
+{
+    return g_hash_table_size(jobs->running);
+}
+
 void
 folio_jobs_cancel(FolioJobs *jobs, guint id)
 {

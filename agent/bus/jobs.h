@@ -60,6 +60,9 @@ guint folio_jobs_start(FolioJobs *jobs, FolioActuator *actuator, const FolioActR
  * has ended. When it cannot begin, that is logged. */
 void folio_jobs_replace(FolioJobs *jobs, FolioActuator *actuator, const FolioActRequest *request);
 
+/* How many are running. */
+guint folio_jobs_count(const FolioJobs *jobs);
+
 /* A job that is running, NULL when there is none of that number. */
 const FolioJob *folio_jobs_find(FolioJobs *jobs, guint id);
 

@@ -6,6 +6,7 @@
 #include "bus/introspection.h"
 #include "bus/manager-object.h"
 #include "bus/path.h"
+#include "bus/requests.h"
 
 /* DBUS_NAME_FLAG_DO_NOT_QUEUE and DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER of the D-Bus specification,
  * section org.freedesktop.DBus.RequestName. */
@@ -228,6 +229,19 @@ folio_service_start(FolioService *service, const FolioServiceEvents *events, gpo
     service->events = *events;
     service->user_data = user_data;
     g_bus_get(G_BUS_TYPE_SYSTEM, service->cancellable, on_connected, service);
+}
+
+void
+folio_service_restore_all(FolioService *service)
+{
+    if (service->house.jobs != NULL)
+        folio_request_restore_all(service->house.manager, service->house.jobs, "stop");
+}
+
+gboolean
+folio_service_is_restoring(FolioService *service)
+{
+    return service->house.jobs != NULL && folio_jobs_count(service->house.jobs) > 0;
 }
 
 static void

@@ -27,6 +27,11 @@ FolioService *folio_service_new(FolioManager *manager);
 void folio_service_start(FolioService *service, const FolioServiceEvents *events,
                          gpointer user_data);
 
+/* Begins to give back all that was done to guests; folio_service_is_restoring until it has ended.
+ */
+void folio_service_restore_all(FolioService *service);
+gboolean folio_service_is_restoring(FolioService *service);
+
 /* Gives the name back and takes the objects from the bus. Calls that are still being worked on may
  * be left without a reply. NULL is fine. */
 void folio_service_free(FolioService *service);

@@ -27,6 +27,7 @@ enum {
     CHILD_BY_PAGES, /* writes it, has its PMD split, and touches every page again */
     CHILD_FORGET,   /* out of its page tables */
     CHILD_DISABLE,  /* no huge pages for this process, whatever block */
+    CHILD_ENABLE,   /* as before */
     CHILD_SUM,      /* reads every page; the reply says whether each holds what was written */
 };
 
@@ -70,8 +71,9 @@ child_obey(char *block, int what)
         return mprotect(block + 7 * PAGE, PAGE, PROT_READ | PROT_WRITE) == 0 ? 1 : 2;
     case CHILD_FORGET:
         return madvise(block, BLOCK, MADV_DONTNEED) == 0 ? 1 : 2;
+    case CHILD_ENABLE:
     case CHILD_DISABLE:
-        return prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0 ? 1 : 2;
+        return prctl(PR_SET_THP_DISABLE, what == CHILD_DISABLE, 0, 0, 0) == 0 ? 1 : 2;
     default:
         return child_sum(block);
     }

@@ -45,8 +45,9 @@ struct _FakeDamon {
     int failure; /* 0: none */
     guint leave_out, slow;
     gboolean ending;
-    void (*on_on)(gpointer user_data);
-    gpointer on_on_data;
+    const char *watched; /* command; NULL: none */
+    void (*called)(gpointer user_data);
+    gpointer called_with;
 };
 
 static FakeDamon *the_fake;
@@ -98,8 +99,6 @@ turn_on(FakeDamon *fake, guint number)
     slot->updates = slot->passes = 0;
     fake_damon_add_thread(fake, run->kdamond, name, TRUE);
     show_kdamond(fake, number, TRUE, run->kdamond);
-    if (fake->on_on != NULL)
-        fake->on_on(fake->on_on_data);
     return 0;
 }
 
@@ -180,7 +179,7 @@ update_stats(FakeDamon *fake, guint number)
 }
 
 static int
-command(FakeDamon *fake, guint number, const char *word)
+obey(FakeDamon *fake, guint number, const char *word)
 {
     if (g_str_equal(word, "on"))
         return turn_on(fake, number);
@@ -195,6 +194,16 @@ command(FakeDamon *fake, guint number, const char *word)
     if (g_str_equal(word, "commit"))
         fake->violations++;
     return EINVAL;
+}
+
+static int
+command(FakeDamon *fake, guint number, const char *word)
+{
+    const int error = obey(fake, number, word);
+
+    if (error == 0 && g_strcmp0(fake->watched, word) == 0)
+        fake->called(fake->called_with);
+    return error;
 }
 
 static int
@@ -435,10 +444,12 @@ fake_damon_say(FakeDamon *fake, guint64 address, const char *word)
 }
 
 void
-fake_damon_on_on(FakeDamon *fake, void (*called)(gpointer user_data), gpointer user_data)
+fake_damon_on_command(FakeDamon *fake, const char *word, void (*called)(gpointer user_data),
+                      gpointer user_data)
 {
-    fake->on_on = called;
-    fake->on_on_data = user_data;
+    fake->watched = word;
+    fake->called = called;
+    fake->called_with = user_data;
 }
 
 void

@@ -69,8 +69,9 @@ void fake_damon_set_ending(FakeDamon *fake, gboolean ending);
 /* The tracepoint says that of the 2 MiB at the address in each pass. word is the kernel's, such as
  * "pinned"; static. */
 void fake_damon_say(FakeDamon *fake, guint64 address, const char *word);
-/* Called within "on", after it took effect. */
-void fake_damon_on_on(FakeDamon *fake, void (*called)(gpointer user_data), gpointer user_data);
+/* Called within that command, after it took effect. word is what is written to "state", static. */
+void fake_damon_on_command(FakeDamon *fake, const char *word, void (*called)(gpointer user_data),
+                           gpointer user_data);
 
 /* Others: n kdamonds of another program, the first of them on if so said, which nobody may touch
  * from now on; a module that is enabled; a kernel thread, or a program that has its name. */

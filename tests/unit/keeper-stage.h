@@ -11,7 +11,7 @@
 #define KNOB     THP "khugepaged/split_backoff_millisecs"
 #define HOUR     "3600000"
 #define RAM      (1024ULL * 1024 * 1024)
-#define WOULD    "khugepaged would undo splits"
+#define UNMADE   "QEMU could not be made to keep it away"
 #define NEVER    (-1)
 #define KEEP     FOLIO_KHUGEPAGED_KEEP
 #define AUTO     FOLIO_KHUGEPAGED_AUTO

@@ -144,6 +144,46 @@ test_read_fault(void **state)
     assert_true(g_str_has_prefix(error->message, "/dev/null: "));
 }
 
+static int
+refuse_mkdir(const char *path, mode_t mode)
+{
+    errno = EACCES;
+    return -1;
+}
+
+static int
+refuse_rmdir(const char *path)
+{
+    errno = EBUSY;
+    return -1;
+}
+
+static void
+test_directories(void **state)
+{
+    const FolioFileCalls calls = { .mkdir = refuse_mkdir, .rmdir = refuse_rmdir };
+    g_autofree char *parent = g_dir_make_tmp("foliod-test.XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(parent, "made", NULL);
+    g_autoptr(GError) no_make = NULL;
+    g_autoptr(GError) no_remove = NULL;
+
+    for (guint i = 0; i < 2; i++)
+        assert_true(folio_file_make_dir(path, NULL));
+    assert_true(g_file_test(path, G_FILE_TEST_IS_DIR));
+    for (guint i = 0; i < 2; i++)
+        assert_true(folio_file_remove_dir(path, NULL));
+    assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    g_rmdir(parent);
+
+    folio_file_set_calls(&calls);
+    assert_false(folio_file_make_dir(path, &no_make));
+    assert_false(folio_file_remove_dir(path, &no_remove));
+    folio_file_set_calls(NULL);
+    assert_true(g_error_matches(no_make, FOLIO_ERROR, FOLIO_ERROR_NOT_PERMITTED));
+    assert_true(g_error_matches(no_remove, FOLIO_ERROR, FOLIO_ERROR_BUSY));
+    assert_true(g_str_has_prefix(no_make->message, path));
+}
+
 int
 main(void)
 {
@@ -151,6 +191,7 @@ main(void)
         cmocka_unit_test(test_errors_cross_the_bus), cmocka_unit_test(test_escape),
         cmocka_unit_test(test_reasons_are_complete), cmocka_unit_test(test_read_limits),
         cmocka_unit_test(test_read_fault),           cmocka_unit_test(test_bracketed_word),
+        cmocka_unit_test(test_directories),
     };
 
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);

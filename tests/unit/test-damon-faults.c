@@ -158,7 +158,18 @@ test_process_ends_at_on(void **state)
     g_autoptr(DamonStage) stage = stage_new(FAKE_DAMON_PATCHED);
 
     fake_damon_set_slow(stage->fake, G_MAXUINT);
-    fake_damon_on_on(stage->fake, kill_process, stage);
+    fake_damon_on_command(stage->fake, "on", kill_process, stage);
+    assert_ended(stage);
+    assert_int_equal(fake_damon_count_runs(stage->fake), 1);
+}
+
+/* The pass comes to its end, but what it did cannot be told. */
+static void
+test_process_ends_with_pass(void **state)
+{
+    g_autoptr(DamonStage) stage = stage_new(FAKE_DAMON_PATCHED);
+
+    fake_damon_on_command(stage->fake, "update_schemes_stats", kill_process, stage);
     assert_ended(stage);
     assert_int_equal(fake_damon_count_runs(stage->fake), 1);
 }
@@ -166,8 +177,11 @@ test_process_ends_at_on(void **state)
 static void *
 kill_soon(void *data)
 {
+    DamonStage *stage = data;
+
     g_usleep(100000);
-    stage_kill(data);
+    stage_kill(stage);
+    fake_damon_set_ending(stage->fake, TRUE);
     return NULL;
 }
 
@@ -186,9 +200,8 @@ test_process_ends_in_pass(void **state)
     fake_damon_set_ending(stage->fake, FALSE);
     fake_damon_set_slow(stage->fake, G_MAXUINT);
     assert_int_equal(pthread_create(&thread, NULL, kill_soon, stage), 0);
-    g_usleep(300000);
-    pthread_join(thread, NULL);
     assert_ended(stage);
+    pthread_join(thread, NULL);
 }
 
 /* Cancelling */
@@ -221,12 +234,12 @@ test_cancel(void **state)
     assert_int_equal(fake_damon_count_on(stage->fake), 0);
     assert_int_equal(fake_damon_count_configured(stage->fake), 0);
 
-    fake_damon_set_busy(stage->fake, G_MAXUINT);
+    fake_damon_set_busy(stage->fake, 20);
     assert_int_equal(pthread_create(&thread, NULL, cancel_soon, second), 0);
-    stage->way->klass->apply(stage->way, &(FolioChunk){ .process = stage->process }, cancellable,
-                             &busy);
-    assert_true(g_error_matches(busy, G_IO_ERROR, G_IO_ERROR_CANCELLED));
+    assert_false(stage_apply(stage, FOLIO_ACT_SPLIT, 0, 3, second, &busy));
     pthread_join(thread, NULL);
+    assert_true(g_error_matches(busy, G_IO_ERROR, G_IO_ERROR_CANCELLED));
+    assert_int_equal(fake_damon_count_configured(stage->fake), 0);
     fake_damon_set_busy(stage->fake, 0);
     fake_damon_set_slow(stage->fake, 0);
     assert_true(apply_one(stage, &later));
@@ -359,6 +372,7 @@ main(void)
         cmocka_unit_test(test_process_ended),
         cmocka_unit_test(test_process_ends_at_on),
         cmocka_unit_test(test_process_ends_in_pass),
+        cmocka_unit_test(test_process_ends_with_pass),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_left_on),
         cmocka_unit_test(test_left_idle),

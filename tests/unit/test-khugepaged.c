@@ -189,7 +189,7 @@ test_failures(void **state)
     Stage *stage = *state;
 
     ledger.full = TRUE;
-    assert_keeps(stage, FOLIO_KEEPER_FREE, WOULD);
+    assert_keeps(stage, FOLIO_KEEPER_FREE, UNMADE);
     assert_nothing_left(stage);
     ledger.full = FALSE;
 
@@ -229,7 +229,7 @@ test_helper_killed(void **state)
 
     helper.fails_at = helper.calls;
     helper.done_as_well = FALSE;
-    assert_keeps(stage, FOLIO_KEEPER_FREE, WOULD);
+    assert_keeps(stage, FOLIO_KEEPER_FREE, UNMADE);
     assert_steps("note-thp failed ");
     assert_true(ledger.thp.changed);
     qemu.thp = NO_KHUGE;

@@ -122,25 +122,36 @@ frames_order_at(const struct mapping *map, size_t page)
 }
 
 int
+frames_order_of(const uint64_t *frames)
+{
+    uint64_t flags[BLOCK_PAGES], chunk = UINT64_MAX; /* the frames that flags are of */
+    int order = FRAMES_GONE, other;
+
+    for (size_t i = 0; i < BLOCK_PAGES; i++) {
+        if (frames[i] == 0)
+            return FRAMES_GONE;
+        if (frames[i] / BLOCK_PAGES != chunk) {
+            chunk = frames[i] / BLOCK_PAGES;
+            read_entries("/proc/kpageflags", chunk * BLOCK_PAGES, BLOCK_PAGES, flags);
+        }
+        other = order_among(flags, frames[i] % BLOCK_PAGES);
+        if (other == FRAMES_GONE)
+            return FRAMES_GONE;
+        order = i == 0 || other == order ? other : FRAMES_MIXED;
+    }
+    return order;
+}
+
+int
 frames_order(const struct mapping *map, size_t block)
 {
     const uint64_t *frame = map->frame + block * BLOCK_PAGES;
-    uint64_t flags[BLOCK_PAGES];
-    int order, other;
 
     if (!frame[0] || frame[0] % BLOCK_PAGES)
         fail_msg("block %zu was not a PMD-sized folio when its frames were recorded", block);
-    read_entries("/proc/kpageflags", frame[0], BLOCK_PAGES, flags);
-    order = order_among(flags, 0);
-    for (size_t i = 0; i < BLOCK_PAGES; i++) {
+    for (size_t i = 0; i < BLOCK_PAGES; i++)
         assert_int_equal(frame[i], frame[0] + i);
-        other = order_among(flags, i);
-        if (other == FRAMES_GONE)
-            return FRAMES_GONE;
-        if (other != order)
-            order = FRAMES_MIXED;
-    }
-    return order;
+    return frames_order_of(frame);
 }
 
 size_t

@@ -20,6 +20,8 @@ void frames_record(struct mapping *map);
 /* Order of the folios at the recorded frames of a block, 0..PMD_ORDER, when all have one; or
  * FRAMES_*. */
 int frames_order(const struct mapping *map, size_t block);
+/* The same of any BLOCK_PAGES frames; one that is 0 is gone. */
+int frames_order_of(const uint64_t *frames);
 /* Order of the folio at the recorded frame of one page of the mapping, or FRAMES_GONE. */
 int frames_order_at(const struct mapping *map, size_t page);
 /* Reads each page of the block (and so faults it in), then counts those that are no longer at their

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest-ram.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "frames.h"
+#include "mapping.h"
 #include "test.h"
 
 struct guest_ram
 guest_ram_open(pid_t pid)
 {
-    struct guest_ram ram = { .pid = pid };
+    struct guest_ram ram = { .pid = pid }, found = { .pid = pid };
     char path[64], line[512];
+    unsigned long inode = 0;
     FILE *maps;
 
     snprintf(path, sizeof path, "/proc/%d/maps", pid);
@@ -20,17 +25,47 @@ guest_ram_open(pid_t pid)
     assert_non_null(maps);
     while (fgets(line, sizeof line, maps)) {
         uintptr_t start, end;
-        int writable = 0;
+        uint64_t offset;
+        unsigned long of;
 
-        sscanf(line, "%" SCNxPTR "-%" SCNxPTR " rw%n", &start, &end, &writable);
-        if (writable == 0 || end - start <= ram.bytes)
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " rw-s %" SCNx64 " %*s %lu", &start, &end,
+                   &offset, &of) != 4)
             continue;
-        ram.addr = start;
-        ram.bytes = end - start;
+        /* What is done to a part of it makes several lines of one mapping. */
+        if (of == inode && start == found.addr + found.bytes &&
+            offset == found.offset + found.bytes) {
+            found.bytes += end - start;
+        } else {
+            found.addr = start;
+            found.bytes = end - start;
+            found.offset = offset;
+            found.first_end = end;
+            inode = of;
+        }
+        if (found.bytes > ram.bytes)
+            ram = found;
     }
     fclose(maps);
     assert_int_not_equal(ram.bytes, 0);
     return ram;
+}
+
+unsigned char *
+guest_ram_map(const struct guest_ram *ram)
+{
+    unsigned char *addr;
+    char path[100];
+    int fd;
+
+    /* The file may have no name any more. */
+    snprintf(path, sizeof path, "/proc/%d/map_files/%" PRIxPTR "-%" PRIxPTR, ram->pid, ram->addr,
+             ram->first_end);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        fail_msg("%s cannot be opened", path);
+    addr = map_aligned(ram->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t) ram->offset);
+    close(fd);
+    return addr;
 }
 
 uint64_t

@@ -67,25 +67,34 @@ map_aligned(size_t size, int prot, int flags, int fd, off_t offset)
 }
 
 bool
-mapped_by_pmd(const void *addr)
+mapped_by_pmd_in(pid_t pid, uintptr_t addr)
 {
     struct scan_region region;
     struct scan_argument scan = {
         .size = sizeof(scan),
-        .start = (uintptr_t) addr,
-        .end = (uintptr_t) addr + BLOCK_BYTES,
+        .start = addr,
+        .end = addr + BLOCK_BYTES,
         .vec = (uintptr_t) &region,
         .vec_len = 1,
         .category_mask = PAGE_IS_HUGE,
         .return_mask = PAGE_IS_HUGE,
     };
-    int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-    int n = ioctl(fd, SCAN, &scan);
+    char path[40];
+    int fd, n;
 
+    snprintf(path, sizeof path, "/proc/%d/pagemap", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = ioctl(fd, SCAN, &scan);
     close(fd);
     if (n < 0)
         fail_msg("PAGEMAP_SCAN: %s", strerror(errno));
     return n == 1 && region.end - region.start == BLOCK_BYTES;
+}
+
+bool
+mapped_by_pmd(const void *addr)
+{
+    return mapped_by_pmd_in(getpid(), (uintptr_t) addr);
 }
 
 /* A word depends on its place and the seed, so that a page that moved elsewhere does not pass. */

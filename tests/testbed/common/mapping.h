@@ -53,3 +53,5 @@ size_t mapping_wrong_block(const struct mapping *map, size_t block);
 
 /* True when a PMD maps [addr, addr + 2 MiB) in this process now. */
 bool mapped_by_pmd(const void *addr);
+/* In any process. */
+bool mapped_by_pmd_in(pid_t pid, uintptr_t addr);

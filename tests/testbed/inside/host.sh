@@ -83,14 +83,15 @@ start_host() {
     start_bus && start_libvirtd
 }
 
-# A guest whose RAM is a file, shared. Its first process is /init of $TESTBED_GUEST_INITRD, which finds the words
-# of COMMAND-LINE in its environment (guest/init.c), unless they say rdinit=.
+# A guest whose RAM is a file, shared; guest_backing may hold more of that (XML). Its first process is /init of
+# $TESTBED_GUEST_INITRD, which finds the words of COMMAND-LINE in its environment (guest/init.c), unless they say
+# rdinit=.
 guest_xml() { # NAME MIB EMULATOR COMMAND-LINE
     cat <<XML
 <domain type='kvm'>
   <name>$1</name>
   <memory unit='MiB'>$2</memory>
-  <memoryBacking><source type='file'/><access mode='shared'/></memoryBacking>
+  <memoryBacking><source type='file'/><access mode='shared'/>${guest_backing:-}</memoryBacking>
   <vcpu>1</vcpu>
   <os>
     <type arch='aarch64' machine='virt'>hvm</type>

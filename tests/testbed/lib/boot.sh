@@ -16,9 +16,12 @@ stop_qemu() {
 
 # A run's own directory: share (job, status, out), programs, console.log, output.log.
 prepare_run() { # ARCH VARIANT SUITE JOB...: sets run_dir, kernel_dir, image_dir
-    local arch=$1 variant=$2 suite=$3 programs_dir agent_dir
+    local arch=$1 variant=$2 suite=$3 programs_dir agent_dir guest_kernel
     shift 3
     kernel_dir=$(kernel "$arch" "$variant")
+    guest_kernel=$kernel_dir
+    # Debian's takes half a minute to boot in a nested guest, and needs modules there as well.
+    [ "$variant" != debian ] || guest_kernel=$(kernel "$arch" plain)
     image_dir=$(image "$arch")
     programs_dir=$(programs "$arch" "$suite")
     [ "$with_agent" = no ] || agent_dir=$(agent "$arch")
@@ -26,7 +29,7 @@ prepare_run() { # ARCH VARIANT SUITE JOB...: sets run_dir, kernel_dir, image_dir
     find "$cache/run" -mindepth 1 -maxdepth 1 -mtime +14 -exec rm -rf {} +
     run_dir=$(mktemp -d "$cache/run/$suite.$(date +%m%d-%H%M%S).XXXX")
     mkdir -p "$run_dir/share/out" "$run_dir/programs"
-    cp -a "$programs_dir/." "$kernel_dir/Image" "$run_dir/programs"
+    cp -a "$programs_dir/." "$guest_kernel/Image" "$run_dir/programs"
     [ "$with_agent" = no ] || cp -a "$agent_dir/root" "$run_dir/programs/agent"
     [ ! -d "$kernel_dir/selftests" ] || cp -a "$kernel_dir/selftests" "$run_dir/programs"
     [ ! -d "$variant" ] || variant=plain
@@ -59,14 +62,15 @@ accelerator_of() { # yes|no: sets accelerator, an array
 
 # Starts QEMU in the background. It ends with this shell, however that ends.
 start_qemu() { # ARCH SECONDS CHARDEV-OPTIONS
-    local emulator console accelerator unit=()
+    local emulator console accelerator unit=() initrd=()
     machine_of "$1"
     accelerator_of "$exact"
     [ "$spe" = no ] || unit_options "$1"
+    [ ! -f "$kernel_dir/initrd" ] || initrd=(-initrd "$kernel_dir/initrd")
     need_tools "${emulator[0]}" setpriv timeout
     setpriv --pdeathsig TERM timeout --foreground --kill-after=10 "$2" \
         "${emulator[@]}" "${accelerator[@]}" -smp 2 -m 3G "${unit[@]}" -nodefaults -no-user-config -no-reboot \
-        -display none -monitor none -kernel "$kernel_dir/Image" \
+        -display none -monitor none -kernel "$kernel_dir/Image" "${initrd[@]}" \
         -append "root=/dev/vda rw init=/sbin/testbed-first console=$console panic=-1 oops=panic kunit.enable=1" \
         -drive "if=none,id=root,file=$image_dir/root.ext4,format=raw,snapshot=on,cache=unsafe" \
         -device virtio-blk-pci,drive=root -device virtio-rng-pci -serial "file:$run_dir/console.log" \

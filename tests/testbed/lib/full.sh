@@ -3,7 +3,7 @@
 # contrib/testbed full: what is too long for contrib/check. Each check has a log of its own and one line, in
 # cmocka's form; a table of all ends the run.
 
-full_parts=(checkpatch steps plain unpatched debug x86 unit)
+full_parts=(checkpatch steps plain unpatched debug x86 unit act)
 full_dir= # logs, steps, summary
 full_failed=0
 
@@ -178,6 +178,13 @@ unit_cost() {
 full_unit() {
     check spe_unit_cost unit_cost
     cat "$full_dir/spe_unit_cost.log"
+}
+
+# foliod's actions: all that is long on the patched kernel, and what kernels without the patches leave of them.
+full_act() {
+    check act_plain "$tree/contrib/testbed" run --timeout 10800 act --long
+    check act_driver "$tree/contrib/testbed" run --kernel driver act
+    check act_debian "$tree/contrib/testbed" run --kernel debian act
 }
 
 run_full() { # PART...

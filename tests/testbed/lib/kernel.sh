@@ -42,9 +42,10 @@ patched_files() { # PATCH...
 }
 
 # Of the testbed's kernels these have the driver of the emulated SPE unit: not the unpatched one, nor the steps.
+# (The kind "driver" has nothing else.)
 has_unit() { # ARCH VARIANT
     case $1-$2 in
-    arm64-plain | arm64-debug) ;;
+    arm64-plain | arm64-debug | arm64-driver) ;;
     *) return 1 ;;
     esac
 }
@@ -206,17 +207,21 @@ build_kernel() { # DIRECTORY ARCH VARIANT PATCH...
     compile_kernel "$out" "$arch" "$variant" "$work" "${fragments[@]}"
 }
 
-# Prints the directory of a kernel: Image, config, selftests.
-kernel() { # ARCH plain|unpatched|debug|DIRECTORY
+# Prints the directory of a kernel: Image, config, selftests; initrd, where it needs one.
+kernel() { # ARCH plain|unpatched|driver|debug|debian|DIRECTORY
     local arch=$1 variant=$2 patches=() fragments unit key
     if [ -d "$variant" ]; then
         [ -f "$variant/Image" ] || fail "no Image in $variant"
         echo "$variant"
         return
     fi
+    if [ "$variant" = debian ]; then
+        debian_kernel "$arch"
+        return
+    fi
     arch_words "$arch"
     need_tools "$triplet-gcc" ccache make flex bison bc patch flock
-    [ "$variant" = unpatched ] || mapfile -t patches < <(series)
+    case $variant in unpatched | driver) ;; *) mapfile -t patches < <(series) ;; esac
     mapfile -t fragments < <(config_fragments "$arch" "$variant")
     mapfile -t unit < <(unit_files "$arch" "$variant")
     key=$(key_of "$(kernel_version)" "$("$triplet-gcc" --version | head -n 1)" "$here/lib/kernel.sh" \
