@@ -234,6 +234,10 @@ describe_actuator(const FolioActuators *actuators, FolioActuator *actuator, char
     g_autofree char *reason = NULL;
     gboolean usable = FALSE;
 
+    if (!folio_actuators_is_chosen(actuators, actuator)) {
+        *text = g_strdup("Actuators= in foliod.conf leaves it out");
+        return FALSE;
+    }
     for (gsize i = 0; i < G_N_ELEMENTS(deeds); i++) {
         g_autofree char *why = NULL;
 
