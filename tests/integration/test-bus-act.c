@@ -306,6 +306,8 @@ test_one_a_guest(void **state)
     expect(fixture, USER_ROOT, ALPHA_UUID, "Restore", "(@a{sv} {},)", ANSWER_OK, "");
     assert_int_equal(last_run(fixture)->request->kind, FOLIO_ACT_RESTORE);
     assert_int_equal(first_range(fixture).bytes, 32 * FOLIO_BLOCK_BYTES);
+    /* It is in mode observe; what was changed can be taken back in any. */
+    assert_true(last_run(fixture)->request->may_inject);
     end(fixture, FOLIO_ACT_DONE);
     end(fixture, FOLIO_ACT_DONE);
 }
