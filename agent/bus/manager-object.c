@@ -221,7 +221,7 @@ static const struct {
     const char *text;
 } deeds[] = {
     { FOLIO_ACT_SPLIT, 0, "split to order 0" },
-    { FOLIO_ACT_SPLIT, 2, "split to orders 2 to 8" },
+    { FOLIO_ACT_SPLIT, 1, "split to orders 1 to 8" },
     { FOLIO_ACT_COLLAPSE, FOLIO_ORDER_HUGE, "collapse" },
 };
 

@@ -370,7 +370,7 @@ test_hostile_arguments(void **state)
         { "Split", "(uint64 1, uint64 18446744073709551615, uint32 0, @a{sv} {})", "blocks: " },
         { "Split", "(uint64 31, uint64 2, uint32 0, @a{sv} {})", "blocks: " },
         { "Split", "(uint64 0, uint64 0, uint32 0, @a{sv} {})", "blocks: " },
-        { "Split", "(uint64 0, uint64 1, uint32 1, @a{sv} {})", "order: " },
+        { "Split", "(uint64 0, uint64 1, uint32 9, @a{sv} {})", "order: " },
         { "Split", "(uint64 0, uint64 1, uint32 4294967295, @a{sv} {})", "order: " },
         { "Split", "(uint64 0, uint64 1, uint32 0, {'force': <1>})", "options: \"force\"" },
         { "Split", "(uint64 0, uint64 1, uint32 0, {'more': <[(uint64 1, uint64 1), (32, 1)]>})",
@@ -544,7 +544,7 @@ set_up(void **state)
     listener_expect(fixture->plain, ALPHA_NAME, "'located'");
     listener_expect(
         fixture->plain, "('damon', false, 'Actuators= in foliod.conf leaves it out')",
-        "('fake', true, 'taken to split to order 0, split to orders 2 to 8, collapse')");
+        "('fake', true, 'taken to split to order 0, split to orders 1 to 8, collapse')");
     listener_expect(fixture->blinkered, ALPHA_NAME, "'located'");
     return 0;
 }
