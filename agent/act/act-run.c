@@ -32,6 +32,9 @@ typedef struct {
     FolioActReport report;
 } WayRun;
 
+/* NULL when the actuator is of another make. */
+static WayActuator *as_way(FolioActuator *actuator);
+
 /* Probes */
 
 /* NULL when there is no such action. */
@@ -114,6 +117,10 @@ folio_act_probe_async(FolioActuator *actuator, GAsyncReadyCallback callback, gpo
     g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, user_data);
 
     g_task_set_source_tag(task, folio_act_probe_async);
+    if (as_way(actuator) == NULL) {
+        g_task_return_boolean(task, TRUE);
+        return;
+    }
     g_task_set_task_data(task, g_atomic_rc_box_acquire(actuator), actuator_unref);
     g_task_run_in_thread(task, probe_in_thread);
 }
@@ -293,17 +300,25 @@ folio_way_actuator_new(FolioWay *way, const FolioActContext *context)
     return &self->actuator;
 }
 
+static WayActuator *
+as_way(FolioActuator *actuator)
+{
+    return actuator->klass->start == start ? (WayActuator *) actuator : NULL;
+}
+
 gboolean
 folio_way_actuator_is_busy(FolioActuator *actuator)
 {
-    return g_atomic_int_get(&((WayActuator *) actuator)->n_threads) > 0;
+    WayActuator *self = as_way(actuator);
+
+    return self != NULL && g_atomic_int_get(&self->n_threads) > 0;
 }
 
 void
 folio_way_actuator_close(FolioActuator *actuator)
 {
-    FolioWay *way = ((WayActuator *) actuator)->way;
+    WayActuator *self = as_way(actuator);
 
-    if (way->klass->close != NULL)
-        way->klass->close(way);
+    if (self != NULL && self->way->klass->close != NULL)
+        self->way->klass->close(self->way);
 }

@@ -24,7 +24,8 @@ typedef struct {
  * a word, is tried again a few times, after all others. */
 FolioActuator *folio_way_actuator_new(FolioWay *way, const FolioActContext *context);
 
-/* Asks the way of such an actuator what it can do, in a task; so does each run before it begins. */
+/* Asks the way of such an actuator what it can do, in a task; so does each run before it begins.
+ * These and those below do nothing with an actuator of another make. */
 void folio_act_probe_async(FolioActuator *actuator, GAsyncReadyCallback callback,
                            gpointer user_data);
 void folio_act_probe_finish(FolioActuator *actuator, GAsyncResult *result);

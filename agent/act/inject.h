@@ -12,6 +12,7 @@ typedef struct {
 
 /* program is foliod-inject's path. Blocking, a few seconds at most, after which the helper is
  * killed: QEMU is right whenever that happens, and then /proc/PID/status says whether it was done.
+ * After BUSY or FAILED it may still come to be set a moment later, when prctl returns late.
  * UNSUPPORTED: not on this architecture or kernel, or Yama forbids it; BUSY: no thread made a
  * system call that could be used, or somebody traces it; the error names what was wrong. */
 gboolean folio_inject(const char *program, const FolioProcess *process, FolioThp thp,

@@ -15,10 +15,10 @@ folio_arguments_check_order(FolioActKind kind, guint order, GError **error)
                     FOLIO_ORDER_HUGE);
         return FALSE;
     }
-    if (order < FOLIO_ORDER_HUGE && order != 1)
+    if (order < FOLIO_ORDER_HUGE)
         return TRUE;
     g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID,
-                "order: %u is none that memory can be split to: 0 and 2 to %d are", order,
+                "order: %u is none that memory can be split to: 0 to %d are", order,
                 FOLIO_ORDER_HUGE - 1);
     return FALSE;
 }
@@ -33,7 +33,12 @@ folio_arguments_check_range(guint64 first_block, guint64 blocks, guint64 n_block
                     first_block, n_blocks);
         return FALSE;
     }
-    if (blocks == 0 || blocks > n_blocks - first_block) {
+    if (blocks == 0) {
+        g_set_error_literal(error, FOLIO_ERROR, FOLIO_ERROR_INVALID,
+                            "blocks: 0 is no number of blocks");
+        return FALSE;
+    }
+    if (blocks > n_blocks - first_block) {
         g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_INVALID,
                     "blocks: %" G_GUINT64_FORMAT " is not from 1 to %" G_GUINT64_FORMAT
                     ", as many as the guest has from first_block on",

@@ -7,8 +7,8 @@
 
 #include <gio/gio.h>
 
-/* Orders that the kernel can split to (0, 2 to 8: a folio of order 1 has no room for what the
- * kernel keeps in a folio's second and third page) or collapse to (9). */
+/* Orders that memory of a tmpfs can be split to (0 to 8; of anonymous memory the kernel refuses 1,
+ * and guests on that are not served), or collapsed to (9). */
 gboolean folio_arguments_check_order(FolioActKind kind, guint order, GError **error);
 
 /* first_block and blocks lie within a guest of n_blocks, and blocks is not 0. */

@@ -221,7 +221,7 @@ static const struct {
     const char *text;
 } deeds[] = {
     { FOLIO_ACT_SPLIT, 0, "split to order 0" },
-    { FOLIO_ACT_SPLIT, 2, "split to orders 2 to 8" },
+    { FOLIO_ACT_SPLIT, 1, "split to orders 1 to 8" },
     { FOLIO_ACT_COLLAPSE, FOLIO_ORDER_HUGE, "collapse" },
 };
 
@@ -234,6 +234,10 @@ describe_actuator(const FolioActuators *actuators, FolioActuator *actuator, char
     g_autofree char *reason = NULL;
     gboolean usable = FALSE;
 
+    if (!folio_actuators_is_chosen(actuators, actuator)) {
+        *text = g_strdup("Actuators= in foliod.conf leaves it out");
+        return FALSE;
+    }
     for (gsize i = 0; i < G_N_ELEMENTS(deeds); i++) {
         g_autofree char *why = NULL;
 

@@ -134,7 +134,7 @@ static const char explain_help[] =
 static const char split_help[] =
     act_help "  --sparse   the blocks whose verdict is sparse now, in place of ranges; needs\n"
              "             org.foliod1.heat too\n"
-             "  --order=N  log2 pages of what is to be: 0 (default), or 2 to 8\n"
+             "  --order=N  log2 pages of what is to be: 0 (default) to 8\n"
              "  --force    even if khugepaged would make huge pages of it again\n";
 
 static const Verb verbs[] = {

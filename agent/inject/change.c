@@ -129,8 +129,13 @@ make_call(FolioTracee *tracee, FolioThp thp, GError **error)
     stop = folio_tracee_wait(tracee, g_get_monotonic_time() + PRCTL_LIMIT);
     if (stop == FOLIO_STOP_ENDED)
         return set_error(error, FOLIO_ERROR_NOT_FOUND, "the thread has ended");
-    if (stop != FOLIO_STOP_EXIT)
-        return set_error(error, FOLIO_ERROR_FAILED, "prctl has not returned within 2 seconds");
+    if (stop == FOLIO_STOP_NOT_YET)
+        return set_error(error, FOLIO_ERROR_BUSY, "prctl has not returned in time");
+    if (stop != FOLIO_STOP_EXIT) {
+        g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_FAILED, "stop %d in place of prctl's return",
+                    (int) stop);
+        return FALSE;
+    }
     result = tracee->result;
     if (restart(tracee, &own))
         make_own_call(tracee, &own);
@@ -248,6 +253,7 @@ change_by_thread(const FolioProcess *process, const FolioThread *thread, FolioTh
     }
     done = change_by_tracee(&tracee, thp, limit, &change->attempts, error);
     change->stop_usec += folio_tracee_get_still_usec(&tracee);
+    change->held = tracee.still_since != 0;
     return done;
 }
 
@@ -287,7 +293,7 @@ folio_change(const FolioProcess *process, FolioThp thp, FolioChange *change, GEr
 
         if (change_by_thread(process, thread, thp, change, &cause))
             return TRUE;
-        if (!g_error_matches(cause, FOLIO_ERROR, FOLIO_ERROR_BUSY)) {
+        if (change->held || !g_error_matches(cause, FOLIO_ERROR, FOLIO_ERROR_BUSY)) {
             g_propagate_error(error, g_steal_pointer(&cause));
             return FALSE;
         }

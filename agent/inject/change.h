@@ -7,6 +7,7 @@
 typedef struct {
     guint64 stop_usec; /* how long threads stood still at most, all stops together */
     guint attempts;    /* system calls that were looked at */
+    gboolean held;     /* a thread stands still until this program ends */
 } FolioChange;
 
 /* Tries the threads of QEMU's event loops, one after the other, seconds at most. BUSY when

@@ -64,7 +64,9 @@ injected_kill_at(const FolioProcess *process, FolioThp thp, guint at, char **ste
     g_autofree char *preload = g_strdup_printf(
         "LD_PRELOAD=%s/tests/integration/libinject-killer.so", g_getenv("FOLIOD_BUILD"));
     const char *const argv[] = { program, pid, start_time, folio_thp_token(thp), NULL };
-    const char *const environment[] = { kill_at, preload, NULL };
+    const char *const environment[] = { kill_at, preload,
+                                        /* Should it be built so: before its runtime is ours. */
+                                        "ASAN_OPTIONS=verify_asan_link_order=0", NULL };
     g_autofree char *output = NULL;
     g_autofree char *errors = NULL;
     g_autoptr(GError) error = NULL;

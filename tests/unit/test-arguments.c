@@ -27,7 +27,7 @@ test_orders(void **state)
         const gboolean collapses =
             folio_arguments_check_order(FOLIO_ACT_COLLAPSE, order, &collapse_error);
 
-        assert_int_equal(splits, order == 0 || (order >= 2 && order <= 8));
+        assert_int_equal(splits, order <= 8);
         assert_int_equal(collapses, order == 9);
         if (!splits)
             assert_refused(split_error, "order");

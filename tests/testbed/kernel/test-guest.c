@@ -39,20 +39,18 @@ struct stage2 {
 
 static struct guest guest;
 static struct guest_ram ram;
-static unsigned long passes, errors; /* as the guest's checker said last */
-static struct mapping at_first;      /* only the frames: those that its RAM had at the start */
+static unsigned long passes, checked_pages, errors; /* as the guest's checker said last */
+static struct mapping at_first; /* only the frames: those that its RAM had at the start */
 
 static void
 take_line(void)
 {
-    unsigned long pages;
-
     if (strncmp(guest.line, "memcheck: pass", 14) != 0) {
         printf("guest: %s\n", guest.line);
         return;
     }
-    if (sscanf(guest.line, "memcheck: pass %lu pages %lu errors %lu", &passes, &pages, &errors) !=
-        3)
+    if (sscanf(guest.line, "memcheck: pass %lu pages %lu errors %lu", &passes, &checked_pages,
+               &errors) != 3)
         fail_msg("no report: %s", guest.line);
 }
 
@@ -221,9 +219,11 @@ a_third_is_split(void **state)
         assert_int_equal(frames_order(&at_first, i), i % SPLIT_ONE_OF ? PMD_ORDER : 0);
     after = read_stage2("after the split");
     assert_int_equal(count_split(&after, ENTRY_BLOCK), 0);
-    /* The checker has most of the guest's memory: it has met most of the split blocks since. */
+    /* The checker has most of the guest's memory: it has met most of the split blocks since, and of
+     * its own pages about a third is in them. (A debug kernel keeps more for itself.) */
     assert_in_range(count_split(&after, ENTRY_PAGE), SPLIT_BLOCKS / 2, SPLIT_BLOCKS);
-    assert_true(after.entries[ENTRY_PAGE] > SPLIT_BLOCKS / 2 * BLOCK_PAGES);
+    assert_true(checked_pages >= GUEST_BLOCKS * BLOCK_PAGES / 4);
+    assert_true(after.entries[ENTRY_PAGE] > checked_pages / SPLIT_ONE_OF / 2);
     others_are_as_before(&before, &after);
 }
 

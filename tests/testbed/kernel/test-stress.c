@@ -22,15 +22,16 @@
 #include "system.h"
 #include "test.h"
 
-#define KHUGEPAGED  THP_DIR "khugepaged/"
-#define BLOCKS      16 /* of a role */
-#define ENOUGH      10000
-#define ENOUGH_LONG 100000
-#define LIMIT_S     1200
-#define LIMIT_LONG  7200
-#define PHASE_S     5 /* then the splits get another target order */
-#define PASS_US     5000
-#define SIZE        (BLOCKS * BLOCK_BYTES)
+#define KHUGEPAGED   THP_DIR "khugepaged/"
+#define BLOCKS       16 /* of a role */
+#define ENOUGH       10000
+#define ENOUGH_LONG  100000
+#define ENOUGH_DEBUG 500 /* with lockdep and KASAN each takes a hundred times as long */
+#define LIMIT_S      1200
+#define LIMIT_LONG   7200
+#define PHASE_S      5 /* then the splits get another target order */
+#define PASS_US      5000
+#define SIZE         (BLOCKS * BLOCK_BYTES)
 
 struct role {
     const char *name;
@@ -366,6 +367,8 @@ static void
 no_wrong_byte_under_stress(void **state)
 {
     bool more = getenv("KTESTS_LONG") != NULL;
+    const char *variant = getenv("TESTBED_VARIANT");
+    bool slow = variant && !strcmp(variant, "debug");
     uint64_t by_khugepaged = file_read_u64(KHUGEPAGED "pages_collapsed");
     uint64_t migrated = vmstat("pgmigrate_success");
 
@@ -378,7 +381,7 @@ no_wrong_byte_under_stress(void **state)
     start_damon(0, "split");
     start_damon(1, "collapse");
     start_counting();
-    until_enough(more ? ENOUGH_LONG : ENOUGH, more ? LIMIT_LONG : LIMIT_S);
+    until_enough(slow ? ENOUGH_DEBUG : more ? ENOUGH_LONG : ENOUGH, more ? LIMIT_LONG : LIMIT_S);
     damon_stop(0);
     damon_stop(1);
     end_roles();
