@@ -126,7 +126,7 @@ serve(Watched *watched)
         watched->kill.victim != KILL_NOBODY && watched->kill.after_usec != G_MAXINT64;
 
     for (;;) {
-        const gint64 left = begin + watched->kill.after_usec - g_get_monotonic_time();
+        const gint64 left = timed ? begin + watched->kill.after_usec - g_get_monotonic_time() : 0;
         const struct timespec wait = { .tv_sec = MAX(left, 0) / 1000000,
                                        .tv_nsec = MAX(left, 0) % 1000000 * 1000 };
         struct pollfd fd = { .fd = watched->fd, .events = POLLIN };
