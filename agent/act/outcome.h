@@ -31,6 +31,13 @@ typedef enum {
 /* "unsaid", "busy", "no-memory", "refused". */
 const char *folio_left_token(FolioLeft left);
 
+/* What became of one. */
+typedef struct {
+    guint64 address; /* where it is in the process */
+    FolioOutcome outcome;
+    FolioLeft said; /* of LEFT and PARTLY, why */
+} FolioBlockResult;
+
 /* Of a run, in blocks. */
 typedef struct {
     guint64 outcomes[FOLIO_N_OUTCOMES];
