@@ -5,6 +5,7 @@
 
 #include "act/act-run.h"
 #include "guest.h"
+#include "turns.h"
 
 typedef struct {
     const char *state_dir; /* foliod's own run directory, where the ledger is */
@@ -25,6 +26,9 @@ void folio_acting_free(FolioActing *acting);
 
 /* All actuators, the first choice first. */
 FolioActuators *folio_acting_get_actuators(FolioActing *acting);
+
+/* Whose turn it is with a guest: whoever begins a run of an actuator has it. */
+FolioTurns *folio_acting_get_turns(FolioActing *acting);
 
 /* Asks them what they can do, now and every few seconds. */
 void folio_acting_start(FolioActing *acting);

@@ -95,6 +95,8 @@ update_state(FolioGuest *guest)
                                  &sampling, &guest->prospect);
     if (guest->settings->paused)
         standing = folio_guest_judge_paused(standing);
+    if (guest->acting)
+        standing = folio_guest_judge_acting(standing);
     if (guest->ended)
         standing = (FolioStanding){ FOLIO_GUEST_LEAVING, FOLIO_REASON_PROCESS_GONE };
     detail = describe_reason(guest, standing.reason, &sampling);
@@ -338,6 +340,15 @@ folio_guest_set_prospect(FolioGuest *guest, const FolioProspect *prospect)
                            guest->prospect.khugepaged_undoes == prospect->khugepaged_undoes))
         return;
     guest->prospect = *prospect;
+    update_state(guest);
+}
+
+void
+folio_guest_set_acting(FolioGuest *guest, gboolean acting)
+{
+    if (guest->stopped || guest->acting == acting)
+        return;
+    guest->acting = acting;
     update_state(guest);
 }
 
