@@ -17,8 +17,8 @@
 /* And of the core. Longer, for at a small share a second would not pay for one round. */
 #define FOLIO_BUDGET_CPU_BURST_SECONDS 10
 
-/* What a block is taken to cost before any was measured, microseconds of a core: more than copying
- * and clearing 2 MiB each at 4 GB/s. Measured ones then count in its place. */
+/* What a block is taken to cost before any was measured, microseconds of a core: clearing and then
+ * copying 2 MiB at 4 GB/s, which a collapse does. Measured ones then count in its place. */
 #define FOLIO_BUDGET_BLOCK_USEC 1000
 
 /* Pressure is an average of ten seconds: it cannot tell more before. */
@@ -34,9 +34,9 @@ typedef struct {
     guint round_blocks; /* that are given away at once at most, 1 or more */
 } FolioBudgetLimits;
 
-/* 1 GiB/s for the host: four guests at the default MaxRate=. 1% of a core: what the agent is to
- * cost beside decoding. Pressure of 5% and 20%: a host that does nothing but reclaim for a moment
- * shows 1% or 2%, and systemd-oomd begins to kill at 60%. 256 blocks: a chunk of a kdamond. */
+/* 1 GiB/s for the host: four guests at the default MaxRate=. 1% of a core: what the agent may cost
+ * beside decoding. Pressure of 5% and 20%: chosen, not measured; systemd-oomd kills at 60%, and
+ * what is to help a host must stop well before. 256 blocks: a chunk of a kdamond. */
 FolioBudgetLimits folio_budget_limits_default(void);
 
 /* Private. */
@@ -54,8 +54,10 @@ typedef struct {
 /* Of the host; all zero at the start. */
 typedef struct {
     FolioBucket bytes;
-    FolioBucket core;  /* microseconds */
-    double block_usec; /* what a block costs, a mean that forgets; 0 before any was measured */
+    FolioBucket core;    /* microseconds */
+    double block_usec;   /* what a block costs, a mean that forgets; 0 before any was measured */
+    guint64 open_blocks; /* that were taken and whose cost is not known yet */
+    double open_usec;    /* what was taken for them */
 } FolioBudget;
 
 typedef struct {
@@ -66,7 +68,7 @@ typedef struct {
     gint64 now_usec;
 } FolioBudgetQuestion;
 
-/* Why not more. */
+/* Why not more, or not now. */
 typedef enum {
     FOLIO_BUDGET_ENOUGH,   /* all that was wanted, or a whole round */
     FOLIO_BUDGET_GUEST,    /* the guest's rate */
@@ -85,17 +87,14 @@ typedef struct {
     FolioBudgetReason reason;
 } FolioBudgetAnswer;
 
-/* Nothing is taken yet. Either none, or what is wanted, or as much of it as one round or the
- * smallest bucket can hold: no rounds of a few blocks each. */
-FolioBudgetAnswer folio_budget_ask(const FolioBudget *host, const FolioGuestBudget *guest,
-                                   const FolioBudgetLimits *limits,
-                                   const FolioBudgetQuestion *question);
-
-/* Asks, and takes what the answer gives. A block costs its 2 MiB whatever becomes of it. */
+/* Asks, and takes what the answer gives: none, or what is wanted, or as much of it as one round or
+ * the smallest bucket can hold; no rounds of a few blocks each. A block costs its 2 MiB whatever
+ * becomes of it. */
 FolioBudgetAnswer folio_budget_take(FolioBudget *host, FolioGuestBudget *guest,
                                     const FolioBudgetLimits *limits,
                                     const FolioBudgetQuestion *question);
 
-/* What acting on so many blocks, which were taken before, did cost: microseconds of a core. More
- * than was thought is paid back before there is more. */
+/* What acting on so many blocks, which were taken before, did cost: microseconds of a core; 0 when
+ * nothing came of it. To be called once for each answer. More than was thought is paid back before
+ * there is more. */
 void folio_budget_spent(FolioBudget *host, guint blocks, gint64 usec);

@@ -13,10 +13,11 @@
  * the others, so that a split exposes nothing that the kernel cannot reclaim as a whole, and no
  * sample at all is the weakest evidence there is.
  *
- * A verdict must have stood for FOLIO_PLAN_HELD windows, and FOLIO_PLAN_DWELL must have passed since
- * foliod last acted on the block. Where an action did not last (a split that was collapsed soon, a
- * block that is again, or still, as it was before) the wait doubles; but a wrong split never waits
- * longer for its collapse than the dwell. A block that flaps so comes to rest as a huge one.
+ * A verdict must have stood for FOLIO_PLAN_HELD windows, and FOLIO_PLAN_DWELL must have passed
+ * since foliod last acted on the block. Where an action did not last (a split that was collapsed
+ * soon, a block that is again, or still, as it was before) the wait doubles; but a wrong split
+ * never waits longer for its collapse than the dwell. A block that flaps so comes to rest as a huge
+ * one.
  *
  * The order is the guest's split order (agent/hint-set.h), to which hints cannot do more than raise
  * it. That is 0 by default, and no order in between is chosen here: stage 2 of a KVM guest maps
@@ -24,17 +25,17 @@
  * cold pages behind hot ones. */
 #pragma once
 
-#include "act/outcome.h"
 #include "heat/heat-snapshot.h"
 #include "hint-set.h"
 
-/* Windows in a row for which a block must have had its verdict. Rules with two windows in place of
- * one made a quarter to a half of the mistakes on recordings of redis and sqlite. */
+/* Windows in a row for which a block must have had its verdict. On recordings of real programs an
+ * estimate that had to hold for two was wrong a quarter to a third as often as in one. */
 #define FOLIO_PLAN_HELD 2
 
-/* Windows between two actions on a block, and the doublings of that which are possible: 640
- * windows, nine hours at the default EpochSeconds=. The first is the usual choice for hysteresis of
- * huge pages; the second keeps the worst block under three actions a day. */
+/* Windows between two actions on a block: twice the five that a verdict of dense takes, so that
+ * what came of an action has been seen before the next. And how often that can double: to 640
+ * windows, nine hours at the default EpochSeconds=, so that the worst block is split three times a
+ * day. */
 #define FOLIO_PLAN_DWELL     10u
 #define FOLIO_PLAN_DOUBLINGS 6u
 
@@ -72,11 +73,23 @@ typedef enum {
 /* "sparse", "dense", "undo". */
 const char *folio_plan_cause_token(FolioPlanCause cause);
 
+/* What became of an action on a block. */
+typedef enum {
+    FOLIO_PLAN_UNTOLD,  /* nothing was heard of it yet */
+    FOLIO_PLAN_DONE,    /* the block is as it was to be, or partly so */
+    FOLIO_PLAN_LEFT,    /* it is as it was; that may be otherwise another time */
+    FOLIO_PLAN_REFUSED, /* it is as it was, and of a kind that this cannot be done with */
+    FOLIO_PLAN_VOID,    /* there was no memory to act on, or it cannot be told */
+} FolioPlanResult;
+
+/* "untold", "done", "left", "refused", "void". */
+const char *folio_plan_result_token(FolioPlanResult result);
+
 /* One block that is to be acted on, and what speaks for it. */
 typedef struct {
     guint block;
     FolioPlanAction action;
-    guint order; /* of the folios that are to be: FOLIO_ORDER_HUGE for a collapse */
+    guint order; /* of the folios that are to be; 9, 2 MiB, for a collapse */
     FolioPlanCause cause;
     FolioVerdict verdict;
     guint held;        /* windows in a row that it has stood; stays at 255 */
@@ -91,11 +104,9 @@ typedef struct {
 /* A step that was taken. */
 typedef struct {
     FolioPlanStep step;
-    guint32 window;       /* of the snapshot that it was planned by */
-    gint64 usec;          /* when, as the caller says */
-    gboolean ended;       /* folio_plan_done() was told of it */
-    FolioOutcome outcome; /* of one that has ended */
-    FolioLeft left;       /* of one that was left or done in part */
+    guint32 window; /* of the snapshot that it was planned by */
+    gint64 usec;    /* when, as the caller says */
+    FolioPlanResult result;
 } FolioPlanDecision;
 
 typedef struct {
@@ -145,14 +156,14 @@ FolioPlanCounts folio_plan_counts(const FolioPlan *plan);
 
 /* This step of the last window is about to be done: remembered as a decision, and its block rests.
  * Steps that are not begun are planned again at the next window, if they still hold then. FALSE,
- * and nothing happens: it is not one of the plan, or was begun already. */
+ * and nothing happens: the block rests since it was planned. */
 gboolean folio_plan_begin(FolioPlan *plan, const FolioPlanStep *step, gint64 now_usec);
 
-/* What became of a block that was begun; left is why, where that matters. It need not be called:
- * the states of later windows tell of what was left or undone. With it, one that was LEFT waits
- * twice as long, one that was REFUSED as long as can be; with ABSENT and GONE the action counts for
- * nothing. Of a block that is not begun it is ignored. */
-void folio_plan_done(FolioPlan *plan, guint block, FolioOutcome outcome, FolioLeft left);
+/* What became of a block that was begun; not UNTOLD. It need not be called: the states of later
+ * windows tell of what was left or undone. With it, one that was LEFT waits twice as long, one that
+ * was REFUSED as long as can be; what is VOID counts for nothing but the dwell. Of a block that is
+ * not begun it is ignored. */
+void folio_plan_done(FolioPlan *plan, guint block, FolioPlanResult result);
 
 /* The last decisions, the oldest first: FolioPlanDecision, to be freed with g_array_unref. */
 GArray *folio_plan_list_decisions(const FolioPlan *plan);
