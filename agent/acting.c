@@ -143,6 +143,34 @@ folio_acting_get_keeper(FolioActing *acting, FolioGuest *guest)
     return acted != NULL ? folio_acted_guest_get_keeper(acted) : FOLIO_KEEPER_FREE;
 }
 
+FolioLedgerGuest *
+folio_acting_get_record(FolioActing *acting, FolioGuest *guest)
+{
+    const FolioActedGuest *acted = find(acting, guest);
+
+    return acted != NULL ? folio_acted_guest_get_record(acted) : NULL;
+}
+
+gboolean
+folio_acting_can_keep_away(FolioActing *acting, FolioGuest *guest)
+{
+    const FolioActedGuest *acted = find(acting, guest);
+
+    return acted == NULL || folio_acted_guest_is_keepable(acted);
+}
+
+void
+folio_acting_hold(FolioActing *acting)
+{
+    acting->host.looks++;
+}
+
+void
+folio_acting_release(FolioActing *acting)
+{
+    acting->host.looks--;
+}
+
 static void
 tidy_in_thread(GTask *task, gpointer source, gpointer task_data, GCancellable *cancellable)
 {

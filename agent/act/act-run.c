@@ -4,6 +4,8 @@
 
 #include "base/error.h"
 
+#include <time.h>
+
 /* What the way has said it can, by the order that it makes: 0 to 8 by a split, 9 by a collapse. */
 typedef struct {
     gboolean asked;
@@ -217,6 +219,15 @@ send_settled(const FolioBlockResult *results, guint n, gpointer user_data)
     send_news(user_data, news);
 }
 
+static gint64
+thread_usec(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (gint64) now.tv_sec * G_USEC_PER_SEC + now.tv_nsec / 1000;
+}
+
 static void
 run_in_thread(GTask *task, gpointer source, gpointer task_data, GCancellable *cancellable)
 {
@@ -233,10 +244,12 @@ run_in_thread(GTask *task, gpointer source, gpointer task_data, GCancellable *ca
         .settled = run->events.settled != NULL ? send_settled : NULL,
         .user_data = run,
     };
+    const gint64 begun_usec = thread_usec();
     GError *error = NULL;
     const gboolean done = folio_act_work_do(&work, &error);
 
     run->report = work.report;
+    run->report.cpu_usec = (guint64) (thread_usec() - begun_usec);
     g_atomic_int_dec_and_test(&run->actuator->n_threads);
     if (done)
         g_task_return_boolean(task, TRUE);
