@@ -140,6 +140,7 @@ folio_decided_guest_free(FolioDecidedGuest *decided)
 
 /* A run */
 
+/* Nobody waits for it. */
 static void
 on_progress(guint64 done, guint64 total, gpointer user_data)
 {
@@ -277,14 +278,19 @@ ranges_of(const GArray *blocks)
     return ranges;
 }
 
-/* It is the guest's turn. The steps are all of one order. */
-static void
-do_steps(FolioDecidedGuest *decided, gboolean splits, const FolioPlanStep *steps, guint n)
+/* The next n steps, all of one order, if they can still be done: that the guest is acted on is told
+ * to everybody, and what comes of that may be a new plan, or none. */
+static gboolean
+begin_steps(FolioDecidedGuest *decided, gboolean splits, guint n, GError **error)
 {
-    const guint order = steps->order;
     g_autoptr(GArray) ranges = NULL;
-    g_autoptr(GError) error = NULL;
+    const FolioPlanStep *steps;
+    guint rest, order;
 
+    steps = folio_planner_rest(decided->planner, splits, &rest);
+    if (rest < n)
+        return FALSE;
+    order = steps->order;
     for (guint i = 0; i < n; i++)
         log_step(decided, &steps[i]);
     g_clear_pointer(&decided->blocks, g_array_unref);
@@ -292,13 +298,23 @@ do_steps(FolioDecidedGuest *decided, gboolean splits, const FolioPlanStep *steps
     decided->taken = n;
     decided->kind = splits ? FOLIO_ACT_SPLIT : FOLIO_ACT_COLLAPSE;
     ranges = ranges_of(decided->blocks);
-    if (ranges->len > 0 && start_run(decided, order, ranges, &error))
+    return ranges->len > 0 && start_run(decided, order, ranges, error);
+}
+
+static void
+do_steps(FolioDecidedGuest *decided, gboolean splits, guint n)
+{
+    FolioDecidingHost *host = decided->host;
+    g_autoptr(GError) error = NULL;
+
+    if (folio_turns_take(host->turns, decided->uuid, on_turn_wanted, decided) &&
+        begin_steps(decided, splits, n, &error))
         return;
     if (error != NULL)
         tell(decided, error->message);
-    folio_budget_spent(&decided->host->budget, n, 0);
+    folio_budget_spent(&host->budget, n, 0);
     folio_planner_drop(decided->planner);
-    folio_turns_leave(decided->host->turns, decided->uuid, decided);
+    folio_turns_leave(host->turns, decided->uuid, decided);
 }
 
 /* Rounds */
@@ -344,19 +360,16 @@ do_round(FolioDecidedGuest *decided, double pressure)
                                          .rate = decided->wanted.max_rate,
                                          .pressure = pressure,
                                          .now_usec = now };
-        const FolioPlanStep *steps =
-            folio_planner_rest(decided->planner, splits != 0, &question.blocks);
         FolioBudgetAnswer answer;
 
-        if (steps == NULL)
+        if (folio_planner_rest(decided->planner, splits != 0, &question.blocks) == NULL)
             continue;
         answer = folio_budget_take(&host->budget, &decided->budget, &host->limits, &question);
         decided->held_by = answer.reason;
         again = MIN(again, answer.again_usec);
         if (answer.blocks == 0)
             continue;
-        folio_turns_take(host->turns, decided->uuid, on_turn_wanted, decided);
-        do_steps(decided, splits != 0, steps, answer.blocks);
+        do_steps(decided, splits != 0, answer.blocks);
         return;
     }
     wait_until(decided, again, now);

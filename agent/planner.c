@@ -22,8 +22,10 @@ struct _FolioPlanner {
     FolioPlan *plan;       /* the task's while busy */
     guint32 windows;       /* of the snapshot that it was planned by last */
     gboolean busy;
-    gboolean valid; /* the plan is of the last window, and may be carried out */
-    guint next[2];  /* steps that were begun: collapses, splits */
+    gboolean valid;       /* the plan is of the last window, and may be carried out */
+    gboolean stale;       /* the one that is being made must not */
+    FolioPlanInput input; /* it is, or was, made by; without snapshot and states */
+    guint next[2];        /* steps that were begun: collapses, splits */
     FolioPlanCounts counts;
     GArray *settled;   /* of which the plan is still to be told */
     GArray *decisions; /* FolioPlanDecision; NULL: none */
@@ -78,6 +80,7 @@ void
 folio_planner_drop(FolioPlanner *planner)
 {
     planner->valid = FALSE;
+    planner->stale = TRUE;
 }
 
 /* Steps */
@@ -211,8 +214,8 @@ on_planned(GObject *source, GAsyncResult *result, gpointer user_data)
 
     planner->calls.release(planner->calls.user_data);
     planner->busy = FALSE;
-    planner->valid = g_task_propagate_boolean(G_TASK(result), &error);
-    if (planner->valid) {
+    planner->valid = g_task_propagate_boolean(G_TASK(result), &error) && !planner->stale;
+    if (error == NULL) {
         planner->next[0] = planner->next[1] = 0;
         planner->counts = folio_plan_counts(planner->plan);
     }
@@ -248,29 +251,50 @@ blocks_a_window(const FolioHeatSnapshot *snapshot, guint64 rate)
     return (guint) CLAMP(bytes / (double) FOLIO_BLOCK_BYTES, 1, FOLIO_MAX_BLOCKS);
 }
 
+static FolioPlanInput
+make_input(const FolioDecidedView *view)
+{
+    const guint most = blocks_a_window(view->snapshot, view->wanted->max_rate);
+
+    return (FolioPlanInput){ .mode = view->mode,
+                             .split_order = view->wanted->split_order,
+                             .sparse_below = view->wanted->sparse_below,
+                             .max_splits = view->can_split ? most : 0,
+                             .max_collapses = view->can_collapse ? most : 0 };
+}
+
 static void
 start_planning(FolioPlanner *planner, const FolioDecidedView *view)
 {
-    const guint most = blocks_a_window(view->snapshot, view->wanted->max_rate);
     Window *window = g_new0(Window, 1);
     g_autoptr(GTask) task = g_task_new(NULL, NULL, on_planned, NULL);
 
     follow(planner, view);
     planner->windows = view->snapshot->windows;
+    planner->input = make_input(view);
     window->planner = g_rc_box_acquire(planner);
     window->process = folio_process_ref(view->process);
     window->ram = folio_guest_ram_copy(view->ram);
     window->record = view->record != NULL ? folio_ledger_guest_ref(view->record) : NULL;
     window->snapshot = folio_heat_snapshot_ref(view->snapshot);
-    window->input = (FolioPlanInput){ .mode = view->mode,
-                                      .split_order = view->wanted->split_order,
-                                      .sparse_below = view->wanted->sparse_below,
-                                      .max_splits = view->can_split ? most : 0,
-                                      .max_collapses = view->can_collapse ? most : 0 };
+    window->input = planner->input;
     planner->busy = TRUE;
+    planner->stale = FALSE;
     planner->calls.hold(planner->calls.user_data);
     g_task_set_task_data(task, window, window_free);
     g_task_run_in_thread(task, plan_in_thread);
+}
+
+/* What is wanted, or can be done, is no longer what it was planned by. */
+static gboolean
+is_outdated(const FolioPlanner *planner, const FolioDecidedView *view)
+{
+    const FolioPlanInput *was = &planner->input;
+
+    return view->mode != was->mode || view->wanted->split_order != was->split_order ||
+           view->wanted->sparse_below != was->sparse_below ||
+           view->can_split != (was->max_splits > 0) ||
+           view->can_collapse != (was->max_collapses > 0);
 }
 
 static gboolean
@@ -284,8 +308,11 @@ is_new_window(const FolioPlanner *planner, const FolioDecidedView *view)
 gboolean
 folio_planner_enter(FolioPlanner *planner, const FolioDecidedView *view)
 {
-    if (!is_new_window(planner, view))
-        return FALSE;
-    start_planning(planner, view);
-    return TRUE;
+    if (is_new_window(planner, view)) {
+        start_planning(planner, view);
+        return TRUE;
+    }
+    if (is_outdated(planner, view))
+        folio_planner_drop(planner);
+    return FALSE;
 }

@@ -35,8 +35,9 @@ FolioPlanner *folio_planner_new(const FolioPlannerCalls *calls,
 /* planned is called no more. A task under way is not waited for. */
 void folio_planner_free(FolioPlanner *planner);
 
-/* Plans, if a window has ended since the last time and no task is under way; FALSE otherwise. The
- * mode is one that acts. */
+/* Plans, if a window has ended since the last time and no task is under way; FALSE otherwise, and
+ * the present plan is dropped when it is of another mode, or of other limits. The mode is one that
+ * acts. */
 gboolean folio_planner_enter(FolioPlanner *planner, const FolioDecidedView *view);
 
 /* The plan is being made: there is none meanwhile. */

@@ -352,6 +352,26 @@ test_modes_that_do_nothing(void **state)
     expect_run(fixture, "", "");
 }
 
+/* What was planned for one mode is not done in another. */
+static void
+test_mode_changes(void **state)
+{
+    Fixture *fixture = *state;
+
+    fixture->deciding->limits.cpu_share = 0;
+    windows(fixture, "ssuuuuuu");
+    expect_run(fixture, "", "");
+    fixture->deciding->limits.cpu_share = 1;
+    fixture->view.mode = FOLIO_MODE_COLLAPSE;
+    fixture->windows--; /* the same window again */
+    window(fixture, "ssuuuuuu");
+    expect_run(fixture, "", "");
+    fixture->view.mode = FOLIO_MODE_SPLIT;
+    window(fixture, "ssuuuuuu");
+    expect_run(fixture, "split", "0 1 ");
+    end(fixture, FOLIO_ACT_DONE);
+}
+
 static void
 on_given(gpointer user_data)
 {
@@ -442,6 +462,7 @@ main(void)
         decided_test(test_dense_blocks_are_collapsed),
         decided_test(test_nothing_is_split_that_would_not_last),
         decided_test(test_modes_that_do_nothing),
+        decided_test(test_mode_changes),
         decided_test(test_who_asks_goes_first),
         decided_test(test_pressure_and_stop),
         decided_test(test_guest_that_goes),
