@@ -20,6 +20,7 @@ struct _FolioDecidedGuest {
     FolioPlanner *planner;
     FolioGuestBudget budget;
     FolioBudgetReason held_by;
+    char *problem;      /* why there is no plan; NULL: there is one, or none is wanted yet */
     gboolean asking;    /* how short of memory the host is */
     guint again_source; /* waits for the budget */
 
@@ -73,8 +74,11 @@ on_planned(const GError *error, gpointer user_data)
 {
     FolioDecidedGuest *decided = user_data;
 
-    if (error != NULL)
-        tell(decided, error->message);
+    g_clear_pointer(&decided->problem, g_free);
+    if (error != NULL) {
+        decided->problem = g_strdup_printf("nothing can be planned: %s", error->message);
+        tell(decided, decided->problem);
+    }
     decided->held_by = FOLIO_BUDGET_ENOUGH;
     g_clear_handle_id(&decided->again_source, g_source_remove);
     carry_on(decided);
@@ -103,6 +107,7 @@ decided_clear(gpointer data)
     g_clear_pointer(&decided->blocks, g_array_unref);
     folio_planner_free(decided->planner);
     folio_deciding_host_unref(decided->host);
+    g_free(decided->problem);
     g_free(decided->uuid);
     g_free(decided->name);
 }
@@ -461,5 +466,7 @@ folio_decided_guest_print_counts(const FolioDecidedGuest *decided)
 
     const FolioPlanCounts counts = folio_planner_counts(decided->planner);
 
+    if (decided->problem != NULL)
+        return g_strdup(decided->problem);
     return folio_decision_print_counts(&counts, waits_for);
 }

@@ -54,5 +54,5 @@ void folio_decided_guest_cancel(FolioDecidedGuest *decided);
 /* The last decisions, the oldest first: FolioPlanDecision; borrowed. NULL: none. */
 const GArray *folio_decided_guest_get_decisions(const FolioDecidedGuest *decided);
 
-/* As folio_decision_print_counts of the last window. */
+/* As folio_decision_print_counts of the last window; or why there is no plan. */
 char *folio_decided_guest_print_counts(const FolioDecidedGuest *decided);

@@ -29,5 +29,6 @@ void folio_deciding_stop(FolioDeciding *deciding);
 /* The last decisions on the guest, the oldest first: FolioPlanDecision; borrowed. NULL: none. */
 const GArray *folio_deciding_get_decisions(FolioDeciding *deciding, FolioGuest *guest);
 
-/* What the last window had to say of its blocks, see decision.h; "" for nothing. */
+/* What the last window had to say of its blocks, see decision.h, or why nothing can be planned; ""
+ * for nothing. */
 char *folio_deciding_print_counts(FolioDeciding *deciding, FolioGuest *guest);

@@ -372,6 +372,24 @@ test_mode_changes(void **state)
     end(fixture, FOLIO_ACT_DONE);
 }
 
+/* What is planned and waits is told, and so is why nothing can be. */
+static void
+test_told(void **state)
+{
+    Fixture *fixture = *state;
+    g_autofree char *planned = NULL, *problem = NULL;
+
+    fixture->deciding->limits.cpu_share = 0;
+    windows(fixture, "ssuuuuuu");
+    planned = folio_decided_guest_print_counts(fixture->decided);
+    assert_string_equal(planned, "2 to be split (cpu-share)");
+    folio_file_set_calls(NULL); /* the file is no pagemap */
+    window(fixture, "ssuuuuuu");
+    problem = folio_decided_guest_print_counts(fixture->decided);
+    assert_string_equal(problem, "nothing can be planned: pagemap: this kernel does not have "
+                                 "PAGEMAP_SCAN");
+}
+
 static void
 on_given(gpointer user_data)
 {
@@ -463,6 +481,7 @@ main(void)
         decided_test(test_nothing_is_split_that_would_not_last),
         decided_test(test_modes_that_do_nothing),
         decided_test(test_mode_changes),
+        decided_test(test_told),
         decided_test(test_who_asks_goes_first),
         decided_test(test_pressure_and_stop),
         decided_test(test_guest_that_goes),
