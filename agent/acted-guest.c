@@ -205,6 +205,12 @@ folio_acted_guest_count(const FolioActedGuest *acted)
     return acted->record != NULL ? folio_ledger_count(acted->record) : none;
 }
 
+FolioLedgerGuest *
+folio_acted_guest_get_record(const FolioActedGuest *acted)
+{
+    return acted->record;
+}
+
 FolioKeeper
 folio_acted_guest_get_keeper(const FolioActedGuest *acted)
 {

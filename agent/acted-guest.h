@@ -39,6 +39,9 @@ gboolean folio_acted_guest_is_outdated(const FolioActedGuest *acted);
 /* Zero while its process is not known. */
 FolioLedgerCounters folio_acted_guest_count(const FolioActedGuest *acted);
 
+/* What the ledger has of its process, borrowed; NULL while that is not known. */
+FolioLedgerGuest *folio_acted_guest_get_record(const FolioActedGuest *acted);
+
 /* As of the last look; FREE before. */
 FolioKeeper folio_acted_guest_get_keeper(const FolioActedGuest *acted);
 

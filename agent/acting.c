@@ -19,7 +19,8 @@ struct _FolioActing {
     FolioActedHost host;
     FolioActContext context;
     FolioActuators *actuators;
-    char *known;        /* of them, see describe */
+    char *known; /* of them, see describe */
+    FolioTurns *turns;
     GHashTable *guests; /* uuid -> FolioActedGuest */
     gboolean inject;
     guint look_source;
@@ -100,6 +101,12 @@ folio_acting_get_actuators(FolioActing *acting)
     return acting->actuators;
 }
 
+FolioTurns *
+folio_acting_get_turns(FolioActing *acting)
+{
+    return acting->turns;
+}
+
 /* Guests */
 
 gboolean
@@ -134,6 +141,34 @@ folio_acting_get_keeper(FolioActing *acting, FolioGuest *guest)
     const FolioActedGuest *acted = find(acting, guest);
 
     return acted != NULL ? folio_acted_guest_get_keeper(acted) : FOLIO_KEEPER_FREE;
+}
+
+FolioLedgerGuest *
+folio_acting_get_record(FolioActing *acting, FolioGuest *guest)
+{
+    const FolioActedGuest *acted = find(acting, guest);
+
+    return acted != NULL ? folio_acted_guest_get_record(acted) : NULL;
+}
+
+gboolean
+folio_acting_can_keep_away(FolioActing *acting, FolioGuest *guest)
+{
+    const FolioActedGuest *acted = find(acting, guest);
+
+    return acted == NULL || folio_acted_guest_is_keepable(acted);
+}
+
+void
+folio_acting_hold(FolioActing *acting)
+{
+    acting->host.looks++;
+}
+
+void
+folio_acting_release(FolioActing *acting)
+{
+    acting->host.looks--;
 }
 
 static void
@@ -221,6 +256,7 @@ folio_acting_notice(FolioActing *acting, FolioGuest *guest)
     }
     if (folio_acted_guest_is_outdated(acted))
         folio_acted_guest_look(acted, folio_acting_may_inject(acting, guest));
+    folio_guest_set_acting(guest, folio_turns_is_taken(acting->turns, folio_guest_get_uuid(guest)));
     tell_prospect(acting, guest);
 }
 
@@ -255,6 +291,17 @@ folio_acting_start(FolioActing *acting)
     acting->look_source = g_timeout_add_seconds(LOOK_SECONDS, on_look_time, acting);
 }
 
+/* A guest that comes when its last run's action is still under way is told when it is noticed. */
+static void
+on_turn(const char *uuid, gboolean taken, gpointer user_data)
+{
+    const FolioActing *acting = user_data;
+    const FolioActedGuest *acted = g_hash_table_lookup(acting->guests, uuid);
+
+    if (acted != NULL)
+        folio_guest_set_acting(folio_acted_guest_get(acted), taken);
+}
+
 /* The object */
 
 FolioActing *
@@ -275,6 +322,7 @@ folio_acting_new(const FolioActingOptions *options, void (*changed)(gpointer use
                                          .khugepaged = acting->host.khugepaged };
     acting->guests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                            (GDestroyNotify) folio_acted_guest_free);
+    acting->turns = folio_turns_new(on_turn, acting);
     acting->actuators = folio_actuators_new();
     add(acting, acting->host.damon);
     add(acting, folio_debugfs_split_way_new(options->sys_root));
@@ -330,6 +378,7 @@ void
 folio_acting_free(FolioActing *acting)
 {
     acting->changed = NULL;
+    folio_turns_stop(acting->turns);
     g_clear_handle_id(&acting->look_source, g_source_remove);
     g_hash_table_unref(acting->guests);
     if (!wait_for_threads(acting)) {
@@ -341,6 +390,7 @@ folio_acting_free(FolioActing *acting)
     for (guint i = 0; i < folio_actuators_count(acting->actuators); i++)
         folio_way_actuator_close(folio_actuators_get(acting->actuators, i));
     folio_actuators_free(acting->actuators);
+    folio_turns_unref(acting->turns);
     folio_khugepaged_free(acting->host.khugepaged);
     folio_ledger_free(acting->host.ledger);
     g_free(acting->host.proc_root);

@@ -5,6 +5,7 @@
 
 #include "act/act-run.h"
 #include "guest.h"
+#include "turns.h"
 
 typedef struct {
     const char *state_dir; /* foliod's own run directory, where the ledger is */
@@ -26,6 +27,9 @@ void folio_acting_free(FolioActing *acting);
 /* All actuators, the first choice first. */
 FolioActuators *folio_acting_get_actuators(FolioActing *acting);
 
+/* Whose turn it is with a guest: whoever begins a run of an actuator has it. */
+FolioTurns *folio_acting_get_turns(FolioActing *acting);
+
 /* Asks them what they can do, now and every few seconds. */
 void folio_acting_start(FolioActing *acting);
 
@@ -44,6 +48,16 @@ void folio_acting_count(FolioActing *acting, FolioGuest *guest, FolioLedgerCount
 
 /* How khugepaged stands to it, as of some seconds ago. FREE before its process is known. */
 FolioKeeper folio_acting_get_keeper(FolioActing *acting, FolioGuest *guest);
+
+/* What the ledger has of its process, borrowed; NULL while that is not known. */
+FolioLedgerGuest *folio_acting_get_record(FolioActing *acting, FolioGuest *guest);
+
+/* Can khugepaged be kept from undoing splits of it? As of some seconds ago; TRUE before. */
+gboolean folio_acting_can_keep_away(FolioActing *acting, FolioGuest *guest);
+
+/* A task that uses the ledger is under way, or has ended: folio_acting_free waits for it. */
+void folio_acting_hold(FolioActing *acting);
+void folio_acting_release(FolioActing *acting);
 
 /* Something of the guest may be another: it is told what acting on it would meet with
  * (folio_guest_set_prospect), now and whenever that changes. */

@@ -225,7 +225,7 @@ parse_decimal(const char *value, const char *unit, double min, double max, doubl
 }
 
 static char *
-set_cpu_share(FolioConfig *config, const char *value)
+set_share(double *share, const char *value)
 {
     g_autofree char *excerpt = folio_config_excerpt(value);
     double percent;
@@ -233,7 +233,33 @@ set_cpu_share(FolioConfig *config, const char *value)
     if (!parse_decimal(value, "%", 0.01, 100, &percent))
         return g_strdup_printf("\"%s\" is no share of one core; allowed are 0.01%% to 100%%",
                                excerpt);
-    config->sampling.cpu_share = percent / 100;
+    *share = percent / 100;
+    return NULL;
+}
+
+static char *
+set_cpu_share(FolioConfig *config, const char *value)
+{
+    return set_share(&config->sampling.cpu_share, value);
+}
+
+static char *
+set_act_share(FolioConfig *config, const char *value)
+{
+    return set_share(&config->acting.act_share, value);
+}
+
+/* As the rate of one guest. */
+static char *
+set_host_max_rate(FolioConfig *config, const char *value)
+{
+    g_autofree char *excerpt = folio_config_excerpt(value);
+    FolioHints rate = { 0 };
+
+    if (!folio_hints_read(&rate, FOLIO_HINT_MAX_RATE, value))
+        return g_strdup_printf("\"%s\" is not allowed; allowed are %s", excerpt,
+                               folio_hint_allowed(FOLIO_HINT_MAX_RATE));
+    config->acting.host_max_rate = rate.max_rate;
     return NULL;
 }
 
@@ -313,6 +339,8 @@ static const Key keys[] = {
     { "Acting", "Actuators", set_actuators, "damon debugfs-split madvise-collapse" },
     { "Acting", "Inject", set_inject, "yes" },
     { "Acting", "RestoreOnStop", set_restore_on_stop, "no" },
+    { "Acting", "HostMaxRate", set_host_max_rate, "1G" },
+    { "Acting", "ActShare", set_act_share, "5%" },
 };
 
 static char *

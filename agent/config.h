@@ -41,6 +41,8 @@ typedef struct {
     gboolean inject;  /* Inject=yes|no: may a QEMU that runs be made to change its setting? */
     char **actuators; /* Actuators=, names of actuators, the first choice first */
     gboolean restore_on_stop; /* RestoreOnStop=no|yes */
+    guint64 host_max_rate;    /* HostMaxRate=1G, bytes per second */
+    double act_share;         /* ActShare=5%, of one core: 0.0001 to 1 */
 } FolioActingConfig;
 
 /* Immutable once loaded. */

@@ -71,15 +71,15 @@ judge_sampling(const FolioLook *look, const FolioSamplingFigures *sampling)
     return (FolioStanding){ FOLIO_GUEST_DECIDING, FOLIO_REASON_MODE_OBSERVE };
 }
 
-/* Of a guest that is measured, and whose mode is to act. */
+/* Of a guest that is measured, and whose mode is to act. Without samples nothing is decided. */
 static FolioReason
-judge_acting(FolioMode mode, const FolioProspect *prospect)
+judge_mode(FolioMode mode, const FolioProspect *prospect, gboolean sampled)
 {
     if (!prospect->can_act)
         return FOLIO_REASON_NO_ACTUATOR;
     if (prospect->khugepaged_undoes && mode != FOLIO_MODE_COLLAPSE)
         return FOLIO_REASON_KHUGEPAGED_UNDOES;
-    return FOLIO_REASON_ON_REQUEST;
+    return sampled ? FOLIO_REASON_NONE : FOLIO_REASON_ON_REQUEST;
 }
 
 FolioStanding
@@ -105,16 +105,30 @@ folio_guest_judge(const FolioLook *look, FolioMode mode, gboolean suspended,
     if (standing.reason == FOLIO_REASON_MODE_OBSERVE && look->ram->reason != FOLIO_REASON_NONE)
         standing.reason = FOLIO_REASON_PARTLY;
     if (standing.reason == FOLIO_REASON_MODE_OBSERVE && mode != FOLIO_MODE_OBSERVE)
-        standing.reason = judge_acting(mode, prospect);
+        standing.reason = judge_mode(mode, prospect, standing.state == FOLIO_GUEST_DECIDING);
     return standing;
+}
+
+static gboolean
+is_served(FolioGuestState state)
+{
+    return state == FOLIO_GUEST_LOCATED || state == FOLIO_GUEST_SAMPLING ||
+           state == FOLIO_GUEST_DECIDING;
 }
 
 FolioStanding
 folio_guest_judge_paused(FolioStanding standing)
 {
-    if (standing.state == FOLIO_GUEST_LOCATED || standing.state == FOLIO_GUEST_SAMPLING ||
-        standing.state == FOLIO_GUEST_DECIDING)
+    if (is_served(standing.state))
         return (FolioStanding){ FOLIO_GUEST_PAUSED, FOLIO_REASON_PAUSED };
+    return standing;
+}
+
+FolioStanding
+folio_guest_judge_acting(FolioStanding standing)
+{
+    if (is_served(standing.state))
+        standing.state = FOLIO_GUEST_ACTING;
     return standing;
 }
 
@@ -151,7 +165,7 @@ const char *
 folio_guest_state_token(FolioGuestState state)
 {
     static const char *const tokens[] = { "discovered", "located", "sampling", "deciding",
-                                          "ineligible", "leaving", "paused" };
+                                          "ineligible", "leaving", "paused",   "acting" };
 
     return tokens[state];
 }

@@ -14,6 +14,7 @@ typedef enum {
     FOLIO_GUEST_INELIGIBLE, /* known, and cannot be served: see the reason */
     FOLIO_GUEST_LEAVING,    /* its process has ended; libvirt has not said so yet */
     FOLIO_GUEST_PAUSED,     /* could be served, and foliod is paused */
+    FOLIO_GUEST_ACTING,     /* its memory is being split or collapsed, by whosever wish */
 } FolioGuestState;
 
 typedef struct {
@@ -35,6 +36,9 @@ FolioStanding folio_guest_judge(const FolioLook *look, FolioMode mode, gboolean 
 
 /* While foliod is paused: a guest that could be served is held, any other stands as it does. */
 FolioStanding folio_guest_judge_paused(FolioStanding standing);
+
+/* While something is done to it. */
+FolioStanding folio_guest_judge_acting(FolioStanding standing);
 
 /* Of what sampling saw: "guest" when some of it is known to be of guest code, "host-only" when
  * none is, "none" when there is nothing. */

@@ -14,6 +14,7 @@ struct _FolioGuest {
     FolioGuestHints *hints;
     FolioGuestSampling *sampling;
     FolioProspect prospect;
+    gboolean acting;
     FolioLook *look; /* what is known; NULL before the first look and after the process ended */
     FolioGuestState state;
     FolioReason reason;

@@ -37,6 +37,8 @@ set_state(FolioGuest *guest, FolioGuestState state, FolioReason reason, const ch
     g_autofree char *full =
         *detail != '\0' ? g_strdup_printf("%s: %s", text, detail) : g_strdup(text);
     gboolean moved = state != guest->state || reason != guest->reason;
+    /* Runs may be many, and are told of by themselves. */
+    gboolean acting = state == FOLIO_GUEST_ACTING || guest->state == FOLIO_GUEST_ACTING;
 
     if (!moved && g_strcmp0(full, guest->reason_text) == 0)
         return;
@@ -45,8 +47,8 @@ set_state(FolioGuest *guest, FolioGuestState state, FolioReason reason, const ch
     g_free(guest->reason_text);
     guest->reason_text = g_steal_pointer(&full);
     if (moved)
-        folio_log(G_LOG_LEVEL_MESSAGE, FOLIO_MESSAGE_GUEST_STATE, guest->domain->name,
-                  guest->domain->uuid, "%s: %s (%s)", guest->domain->name,
+        folio_log(acting ? G_LOG_LEVEL_DEBUG : G_LOG_LEVEL_MESSAGE, FOLIO_MESSAGE_GUEST_STATE,
+                  guest->domain->name, guest->domain->uuid, "%s: %s (%s)", guest->domain->name,
                   folio_guest_state_token(state), guest->reason_text);
 }
 
@@ -95,6 +97,8 @@ update_state(FolioGuest *guest)
                                  &sampling, &guest->prospect);
     if (guest->settings->paused)
         standing = folio_guest_judge_paused(standing);
+    if (guest->acting)
+        standing = folio_guest_judge_acting(standing);
     if (guest->ended)
         standing = (FolioStanding){ FOLIO_GUEST_LEAVING, FOLIO_REASON_PROCESS_GONE };
     detail = describe_reason(guest, standing.reason, &sampling);
@@ -338,6 +342,15 @@ folio_guest_set_prospect(FolioGuest *guest, const FolioProspect *prospect)
                            guest->prospect.khugepaged_undoes == prospect->khugepaged_undoes))
         return;
     guest->prospect = *prospect;
+    update_state(guest);
+}
+
+void
+folio_guest_set_acting(FolioGuest *guest, gboolean acting)
+{
+    if (guest->stopped || guest->acting == acting)
+        return;
+    guest->acting = acting;
     update_state(guest);
 }
 

@@ -35,6 +35,9 @@ void folio_guest_set_admin_mode(FolioGuest *guest, const FolioMode *mode);
 /* What acting on it would meet with; nothing, until this is called. */
 void folio_guest_set_prospect(FolioGuest *guest, const FolioProspect *prospect);
 
+/* Something is being done to it, or has ended. */
+void folio_guest_set_acting(FolioGuest *guest, gboolean acting);
+
 /* The guest does not run any more: timers stop, results of tasks under way are dropped. */
 void folio_guest_stop(FolioGuest *guest);
 

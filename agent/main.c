@@ -222,6 +222,7 @@ run(void)
     g_main_loop_run(loop);
 
     folio_notify("STOPPING=1");
+    folio_deciding_stop(folio_manager_get_deciding(manager));
     if (folio_manager_get_config(manager)->acting.restore_on_stop)
         folio_stop_restore(service);
     folio_manager_stop(manager);

@@ -1,43 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Every guest of this host: the list follows libvirt's, the settings follow the configuration. */
-#include "manager.h"
+#include "manager-private.h"
 
 #include "base/error.h"
 #include "base/log.h"
 #include "build-config.h"
-#include "examination.h"
 #include "guest-list.h"
-#include "run-state.h"
-
-/* Anybody may ask the doctor, and each examination reads some dozen files: so many at a time, that
- * they cannot take all threads of GTask's pool (10) from libvirt and the guests. */
-#define EXAMINATIONS_MAX 4
-
-struct _FolioManager {
-    GObject parent;
-
-    char *connect_override;
-    char *run_dir_override;
-    char *vendor_dir;
-    char *conf_dir;
-    char *proc_root;
-    char *sys_root;
-
-    FolioConfig *config;
-    char **config_errors;
-    FolioRunState *run_state;
-    FolioActing *acting;
-    FolioSampling *sampling;
-    FolioGuestSettings *settings;
-    FolioConnection *connection;
-    GHashTable *guests; /* uuid -> FolioGuest */
-    char **features;
-    guint examinations; /* under way */
-    gboolean running;
-    gboolean libvirt_answered; /* all that runs has been reported, or libvirt cannot be had */
-    gboolean probed;           /* features are known */
-    gboolean ready;
-};
 
 G_DEFINE_FINAL_TYPE(FolioManager, folio_manager, G_TYPE_OBJECT)
 
@@ -103,6 +71,7 @@ remove_guest(FolioManager *manager, FolioGuest *guest)
 
     g_hash_table_remove(manager->guests, folio_guest_get_uuid(held));
     g_signal_handlers_disconnect_by_data(held, manager);
+    folio_deciding_leave(manager->deciding, held);
     folio_acting_leave(manager->acting, held);
     folio_guest_stop(held);
     g_signal_emit(manager, signals[SIGNAL_GUEST_REMOVED], 0, held);
@@ -112,6 +81,7 @@ static void
 on_guest_changed(FolioGuest *guest, FolioManager *manager)
 {
     folio_acting_notice(manager->acting, guest);
+    folio_deciding_notice(manager->deciding, guest);
     g_signal_emit(manager, signals[SIGNAL_GUEST_CHANGED], 0, guest);
 }
 
@@ -250,6 +220,7 @@ apply_config(FolioManager *manager, FolioConfig *config)
     manager->settings = settings_from_config(manager, config);
     folio_sampling_configure(manager->sampling, &config->sampling);
     folio_acting_configure(manager->acting, &config->acting);
+    folio_deciding_configure(manager->deciding, &config->acting);
 
     if (!g_str_equal(uri, folio_connection_get_uri(manager->connection))) {
         drop_connection(manager);
@@ -334,7 +305,13 @@ folio_manager_get_acting(FolioManager *manager)
     return manager->acting;
 }
 
-/* Features and doctor */
+FolioDeciding *
+folio_manager_get_deciding(FolioManager *manager)
+{
+    return manager->deciding;
+}
+
+/* Features */
 
 static void
 probe_in_thread(GTask *task, gpointer source, gpointer task_data, GCancellable *cancellable)
@@ -356,73 +333,6 @@ on_probed(GObject *source, GAsyncResult *result, gpointer user_data)
     manager->probed = TRUE;
     tell_changed(manager);
     become_ready(manager);
-}
-
-static void
-examine_in_thread(GTask *task, gpointer source, gpointer task_data, GCancellable *cancellable)
-{
-    g_task_return_pointer(task, folio_examination_run(task_data),
-                          (GDestroyNotify) g_ptr_array_unref);
-}
-
-static void
-start_examination(GTask *task, FolioGuest *guest)
-{
-    FolioManager *manager = g_task_get_source_object(task);
-    const FolioExaminationHost host = {
-        .proc_root = manager->proc_root,
-        .sys_root = manager->sys_root,
-        .uri = folio_manager_get_uri(manager),
-        .connection_error = folio_manager_get_connection_error(manager),
-        .config_errors = folio_manager_get_config_errors(manager),
-        .actuators = folio_acting_get_actuators(manager->acting),
-    };
-
-    g_task_set_task_data(task, folio_examination_new(&host, guest),
-                         (GDestroyNotify) folio_examination_free);
-    /* Anybody may ask the doctor: looking and measuring come first. */
-    g_task_set_priority(task, G_PRIORITY_LOW);
-    g_task_run_in_thread(task, examine_in_thread);
-}
-
-static void
-on_refreshed_for_doctor(GObject *source, GAsyncResult *result, gpointer user_data)
-{
-    g_autoptr(GTask) task = user_data;
-
-    folio_guest_refresh_finish(FOLIO_GUEST(source), result);
-    start_examination(task, FOLIO_GUEST(source));
-}
-
-static void
-on_examined(GTask *task, GParamSpec *completed, FolioManager *manager)
-{
-    manager->examinations--;
-}
-
-void
-folio_manager_doctor_async(FolioManager *manager, FolioGuest *guest, GAsyncReadyCallback callback,
-                           gpointer user_data)
-{
-    g_autoptr(GTask) task = g_task_new(manager, NULL, callback, user_data);
-
-    if (manager->examinations >= EXAMINATIONS_MAX) {
-        g_task_return_new_error(task, FOLIO_ERROR, FOLIO_ERROR_BUSY,
-                                "the doctor has %d patients: try again", EXAMINATIONS_MAX);
-        return;
-    }
-    manager->examinations++;
-    g_signal_connect_object(task, "notify::completed", G_CALLBACK(on_examined), manager, 0);
-    if (guest == NULL)
-        start_examination(task, NULL);
-    else
-        folio_guest_refresh_async(guest, on_refreshed_for_doctor, g_steal_pointer(&task));
-}
-
-GPtrArray *
-folio_manager_doctor_finish(FolioManager *manager, GAsyncResult *result, GError **error)
-{
-    return g_task_propagate_pointer(G_TASK(result), error);
 }
 
 /* What is known */
@@ -513,6 +423,7 @@ folio_manager_new(const FolioManagerOptions *options)
 
     manager->run_state = folio_run_state_load(options->state_dir);
     manager->acting = folio_acting_new(&acting, (void (*)(gpointer)) tell_changed, manager);
+    manager->deciding = folio_deciding_new(manager->acting, options->proc_root);
     manager->sampling = folio_sampling_new(manager->proc_root, manager->sys_root);
     g_signal_connect_swapped(manager->sampling, "changed", G_CALLBACK(tell_changed), manager);
     manager->config = load_config(manager);
@@ -532,6 +443,7 @@ folio_manager_start(FolioManager *manager)
     manager->running = TRUE;
     folio_sampling_configure(manager->sampling, &manager->config->sampling);
     folio_acting_configure(manager->acting, &manager->config->acting);
+    folio_deciding_configure(manager->deciding, &manager->config->acting);
     folio_acting_start(manager->acting);
     g_task_run_in_thread(task, probe_in_thread);
     folio_connection_start(manager->connection);
@@ -557,6 +469,7 @@ folio_manager_finalize(GObject *object)
     g_signal_handlers_disconnect_by_data(manager->sampling, manager);
     g_clear_object(&manager->sampling);
     g_clear_pointer(&manager->run_state, folio_run_state_free);
+    g_clear_pointer(&manager->deciding, folio_deciding_free);
     g_clear_pointer(&manager->acting, folio_acting_free);
     g_strfreev(manager->config_errors);
     g_strfreev(manager->features);

@@ -5,6 +5,7 @@
 
 #include "acting.h"
 #include "config.h"
+#include "deciding.h"
 #include "guest.h"
 #include "host/features.h"
 
@@ -59,6 +60,9 @@ gboolean folio_manager_set_admin_mode(FolioManager *manager, FolioGuest *guest,
 
 /* What can be done to guests. The manager's. */
 FolioActing *folio_manager_get_acting(FolioManager *manager);
+
+/* What is done to guests of foliod's own accord. The manager's. */
+FolioDeciding *folio_manager_get_deciding(FolioManager *manager);
 
 /* As it is in force; valid until the main loop runs again. */
 const FolioConfig *folio_manager_get_config(FolioManager *manager);

@@ -20,13 +20,6 @@ typedef struct {
     GCancellable *cancellable;
 } FolioChunkWork;
 
-/* What became of a block. */
-typedef struct {
-    guint64 address;
-    FolioOutcome outcome;
-    FolioLeft said;
-} FolioBlockResult;
-
 /* Deals with n blocks (1 to FOLIO_CHUNK_BLOCKS, ascending). FALSE with an error when something went
  * wrong, or it was cancelled. *tried: results are of all n, whatever it returns; else nothing has
  * been done and nothing is written down. again: these have been written down before. The end of it

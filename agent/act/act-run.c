@@ -4,6 +4,8 @@
 
 #include "base/error.h"
 
+#include <time.h>
+
 /* What the way has said it can, by the order that it makes: 0 to 8 by a split, 9 by a collapse. */
 typedef struct {
     gboolean asked;
@@ -150,47 +152,80 @@ run_unref(gpointer data)
     g_atomic_rc_box_release_full(data, run_clear);
 }
 
-/* On its way to the main context. */
+/* On its way to the main context: how far it has come, or what became of blocks. */
 typedef struct {
     WayRun *run;
     guint64 done, total;
-} Progress;
+    FolioBlockResult *results; /* NULL: of none */
+    guint n_results;
+} News;
 
 static gboolean
-deliver_progress(gpointer data)
+deliver_news(gpointer data)
 {
-    const Progress *progress = data;
-    const WayRun *run = progress->run;
+    const News *news = data;
+    const WayRun *run = news->run;
 
-    if (!run->ended)
-        run->events.progress(progress->done, progress->total, run->user_data);
+    if (run->ended)
+        return G_SOURCE_REMOVE;
+    if (news->results != NULL)
+        run->events.settled(news->results, news->n_results, run->user_data);
+    else
+        run->events.progress(news->done, news->total, run->user_data);
     return G_SOURCE_REMOVE;
 }
 
 static void
-progress_free(gpointer data)
+news_free(gpointer data)
 {
-    Progress *progress = data;
+    News *news = data;
 
-    run_unref(progress->run);
-    g_free(progress);
+    run_unref(news->run);
+    g_free(news->results);
+    g_free(news);
 }
 
-/* In the thread. A source of its own, since g_main_context_invoke would call from here when nobody
- * iterates the context. */
+/* In the thread; takes the news. A source of its own, since g_main_context_invoke would call from
+ * here when nobody iterates the context. Sources of one priority are served in their order, and the
+ * end of the run is the last of them. */
+static void
+send_news(WayRun *run, News *news)
+{
+    g_autoptr(GSource) source = g_idle_source_new();
+
+    news->run = g_atomic_rc_box_acquire(run);
+    g_source_set_priority(source, G_PRIORITY_DEFAULT);
+    g_source_set_callback(source, deliver_news, news, news_free);
+    g_source_attach(source, run->main_context);
+}
+
 static void
 send_progress(guint64 done, guint64 total, gpointer user_data)
 {
-    WayRun *run = user_data;
-    g_autoptr(GSource) source = g_idle_source_new();
-    Progress *progress = g_new0(Progress, 1);
+    News *news = g_new0(News, 1);
 
-    progress->run = g_atomic_rc_box_acquire(run);
-    progress->done = done;
-    progress->total = total;
-    g_source_set_priority(source, G_PRIORITY_DEFAULT);
-    g_source_set_callback(source, deliver_progress, progress, progress_free);
-    g_source_attach(source, run->main_context);
+    news->done = done;
+    news->total = total;
+    send_news(user_data, news);
+}
+
+static void
+send_settled(const FolioBlockResult *results, guint n, gpointer user_data)
+{
+    News *news = g_new0(News, 1);
+
+    news->results = g_memdup2(results, n * sizeof *results);
+    news->n_results = n;
+    send_news(user_data, news);
+}
+
+static gint64
+thread_usec(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (gint64) now.tv_sec * G_USEC_PER_SEC + now.tv_nsec / 1000;
 }
 
 static void
@@ -206,12 +241,15 @@ run_in_thread(GTask *task, gpointer source, gpointer task_data, GCancellable *ca
         .request = run->request,
         .cancellable = run->cancellable,
         .progress = send_progress,
+        .settled = run->events.settled != NULL ? send_settled : NULL,
         .user_data = run,
     };
+    const gint64 begun_usec = thread_usec();
     GError *error = NULL;
     const gboolean done = folio_act_work_do(&work, &error);
 
     run->report = work.report;
+    run->report.cpu_usec = (guint64) (thread_usec() - begun_usec);
     g_atomic_int_dec_and_test(&run->actuator->n_threads);
     if (done)
         g_task_return_boolean(task, TRUE);

@@ -44,6 +44,8 @@ settle(Run *run, const FolioBlockResult *results, guint n)
         folio_ledger_ended(run->chunk.guest, run->work->request,
                            (const FolioBlockRange *) (gpointer) ranges->data, ranges->len,
                            outcomes);
+    if (run->work->settled != NULL)
+        run->work->settled(results, n, run->work->user_data);
 }
 
 /* Not every way is told why: then it is busy more often than not. */

@@ -12,6 +12,8 @@ typedef struct {
     GCancellable *cancellable;
     /* Called in the thread: so many of so many blocks have been dealt with. */
     void (*progress)(guint64 done, guint64 total, gpointer user_data);
+    /* Likewise: these have been, and became what the results say. NULL: nobody wants to know. */
+    void (*settled)(const FolioBlockResult *results, guint n, gpointer user_data);
     gpointer user_data;
     FolioActReport report; /* out, however it ends */
 } FolioActWork;

@@ -49,6 +49,9 @@ typedef enum {
 typedef struct {
     /* So many of so many 2 MiB blocks have been dealt with. */
     void (*progress)(guint64 done, guint64 total, gpointer user_data);
+    /* Of these n blocks it is settled what became of them; each is told of once. NULL: nobody wants
+     * to know. */
+    void (*settled)(const FolioBlockResult *results, guint n, gpointer user_data);
     /* Called once, the last thing; the run is freed by it. error is one line for people, "" unless
      * FAILED. report says of all blocks that were dealt with what became of them, however the run
      * ended. */

@@ -31,11 +31,19 @@ typedef enum {
 /* "unsaid", "busy", "no-memory", "refused". */
 const char *folio_left_token(FolioLeft left);
 
+/* What became of one. */
+typedef struct {
+    guint64 address; /* where it is in the process */
+    FolioOutcome outcome;
+    FolioLeft said; /* of LEFT and PARTLY, why */
+} FolioBlockResult;
+
 /* Of a run, in blocks. */
 typedef struct {
     guint64 outcomes[FOLIO_N_OUTCOMES];
     guint64 left[FOLIO_N_LEFT]; /* of LEFT and PARTLY, why */
-    const char *way; /* what did it: a name of FolioWayClass; NULL: nothing did anything */
+    guint64 cpu_usec; /* that its thread took; what the kernel's own threads did is not in it */
+    const char *way;  /* what did it: a name of FolioWayClass; NULL: nothing did anything */
 } FolioActReport;
 
 /* For people, one line: "split 37, were split before 2, left 1 (busy 1)". kind as of

@@ -140,8 +140,9 @@ static const struct {
       "Khugepaged=strict. \"folioctl split --force\" splits all the same." },
     [FOLIO_REASON_ON_REQUEST] = {
       "on-request",
-      "it is measured; memory is split and collapsed when foliod is told to",
-      "Run: folioctl split GUEST, or folioctl collapse GUEST." },
+      "its accesses are not sampled; memory is split and collapsed when foliod is told to",
+      "Run: folioctl split GUEST, or folioctl collapse GUEST; for foliod to decide, Source= in "
+      "foliod.conf must name a source of samples." },
     [FOLIO_REASON_NO_SAMPLER] = {
       "no-sampler",
       "its accesses cannot be sampled",

@@ -44,7 +44,7 @@ typedef enum {
     FOLIO_REASON_PAUSED,            /* all of foliod is */
     FOLIO_REASON_NO_ACTUATOR,       /* its mode acts, and nothing here can */
     FOLIO_REASON_KHUGEPAGED_UNDOES, /* its mode splits, and khugepaged cannot be kept away */
-    FOLIO_REASON_ON_REQUEST,        /* its mode acts, and foliod waits to be told */
+    FOLIO_REASON_ON_REQUEST,        /* its mode acts, nothing is sampled: foliod waits to be told */
     /* Its RAM is served as far as it is sampled. */
     FOLIO_REASON_NO_SAMPLER,       /* the source that was asked for is not there, or fails */
     FOLIO_REASON_NO_GUEST_SAMPLES, /* what comes is of the host's own accesses only */

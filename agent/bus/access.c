@@ -51,6 +51,7 @@ static const FolioAccess rows[] = {
     { GUEST, "Restore", ACT, FOLIO_SCOPE_GUEST },
     { GUEST, "Heat", HEAT, FOLIO_SCOPE_GUEST },
     { GUEST, "Explain", HEAT, FOLIO_SCOPE_GUEST },
+    { GUEST, "Decisions", HEAT, FOLIO_SCOPE_GUEST },
     { GUEST, FOLIO_ALL_PROPERTIES, VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "Name", VIEW, FOLIO_SCOPE_GUEST },
     { GUEST, "Uuid", VIEW, FOLIO_SCOPE_GUEST },

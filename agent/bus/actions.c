@@ -161,7 +161,8 @@ start_job(FolioCall *call, const Wish *wish, GError **error)
     actuator = folio_request_pick(call->manager, &wish->act, error);
     if (actuator == NULL)
         return 0;
-    request = folio_request_new(call->manager, call->guest, &wish->act, ranges, call->by);
+    request = folio_request_new(folio_manager_get_acting(call->manager), call->guest, &wish->act,
+                                ranges, call->by);
     return folio_jobs_start(call->jobs, actuator, request, error);
 }
 

@@ -453,6 +453,7 @@ static const struct {
     { "Restore", folio_action_act },
     { "Heat", folio_guest_heat_run },
     { "Explain", folio_guest_explain_run },
+    { "Decisions", folio_guest_decisions_run },
 };
 
 static void

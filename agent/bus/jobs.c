@@ -8,6 +8,7 @@
 #define PROGRESS_USEC (G_USEC_PER_SEC / 10)
 
 struct _FolioJobs {
+    FolioTurns *turns;
     FolioJobChanged changed;
     gpointer user_data;
     GHashTable *running; /* uuid -> Job */
@@ -16,19 +17,20 @@ struct _FolioJobs {
     FolioJobCounters counters;
 };
 
-/* What is to be done once the guest's present job has ended. */
+/* What is to be done, once it can be. */
 typedef struct {
     FolioActuator *actuator;
     FolioActRequest *request;
 } Order;
 
 typedef struct {
-    FolioJob job;    /* with strings of its own, but for the error */
-    FolioJobs *jobs; /* a reference */
-    FolioActRun *run;
+    FolioJob job;     /* with strings of its own, but for the error */
+    FolioJobs *jobs;  /* a reference */
+    FolioActRun *run; /* NULL: it waits for its turn */
+    Order *waiting;   /* what it waits to do; NULL: it does not wait */
     gint64 told_usec;
     gboolean cancelled;
-    Order *next; /* NULL: nothing */
+    Order *next; /* what is to be done once it has ended; NULL: nothing */
 } Job;
 
 const char *
@@ -40,10 +42,11 @@ folio_job_state_token(FolioJobState state)
 }
 
 FolioJobs *
-folio_jobs_new(FolioJobChanged changed, gpointer user_data)
+folio_jobs_new(FolioTurns *turns, FolioJobChanged changed, gpointer user_data)
 {
     FolioJobs *jobs = g_rc_box_new0(FolioJobs);
 
+    jobs->turns = folio_turns_ref(turns);
     jobs->changed = changed;
     jobs->user_data = user_data;
     jobs->running = g_hash_table_new(g_str_hash, g_str_equal);
@@ -80,6 +83,7 @@ jobs_clear(gpointer data)
 {
     FolioJobs *jobs = data;
 
+    folio_turns_unref(jobs->turns);
     g_hash_table_unref(jobs->running);
     g_queue_clear_full(&jobs->ended, free_ended);
 }
@@ -88,6 +92,16 @@ void
 folio_jobs_unref(FolioJobs *jobs)
 {
     g_rc_box_release_full(jobs, jobs_clear);
+}
+
+static Order *
+order_new(FolioActuator *actuator, const FolioActRequest *request)
+{
+    Order *order = g_new0(Order, 1);
+
+    order->actuator = actuator;
+    order->request = folio_act_request_copy(request);
+    return order;
 }
 
 static void
@@ -101,6 +115,7 @@ static void
 job_free(Job *job)
 {
     g_clear_pointer(&job->next, order_free);
+    g_clear_pointer(&job->waiting, order_free);
     clear_strings(&job->job);
     folio_jobs_unref(job->jobs);
     g_free(job);
@@ -200,6 +215,22 @@ carry_out(FolioJobs *jobs, FolioActuator *actuator, const FolioActRequest *reque
                   "%s: %s: %s", request->name, folio_act_kind_token(request->kind), error->message);
 }
 
+/* The job is over, and with it its turn. */
+static void
+finish(Job *job, FolioJobState state, const char *error)
+{
+    const gboolean told = leave(job);
+
+    job->run = NULL;
+    folio_turns_leave(job->jobs->turns, job->job.uuid, job);
+    if (told) {
+        move_to(job, state, error);
+        if (job->next != NULL)
+            carry_out(job->jobs, job->next->actuator, job->next->request);
+    }
+    job_free(job);
+}
+
 static void
 on_ended(FolioActOutcome outcome, const FolioActReport *report, const char *error,
          gpointer user_data)
@@ -211,14 +242,31 @@ on_ended(FolioActOutcome outcome, const FolioActReport *report, const char *erro
     };
     Job *job = user_data;
 
-    job->run = NULL;
-    if (leave(job)) {
-        job->job.report = *report;
-        move_to(job, states[outcome], outcome == FOLIO_ACT_FAILED ? error : "");
-        if (job->next != NULL)
-            carry_out(job->jobs, job->next->actuator, job->next->request);
-    }
-    job_free(job);
+    job->job.report = *report;
+    finish(job, states[outcome], outcome == FOLIO_ACT_FAILED ? error : "");
+}
+
+static gboolean
+start_run(Job *job, FolioActuator *actuator, const FolioActRequest *request, GError **error)
+{
+    static const FolioActEvents events = { .progress = on_progress, .ended = on_ended };
+
+    job->run = actuator->klass->start(actuator, request, &events, job, error);
+    return job->run != NULL;
+}
+
+/* It is the job's turn, which it waited for. */
+static void
+on_turn(gpointer user_data)
+{
+    Job *job = user_data;
+    Order *order = job->waiting;
+    g_autoptr(GError) error = NULL;
+
+    if (!start_run(job, order->actuator, order->request, &error))
+        finish(job, FOLIO_JOB_FAILED, error->message);
+    else
+        g_clear_pointer(&job->waiting, order_free);
 }
 
 static guint
@@ -244,7 +292,6 @@ count_blocks(const FolioActRequest *request)
 static guint
 begin(FolioJobs *jobs, FolioActuator *actuator, const FolioActRequest *request, GError **error)
 {
-    static const FolioActEvents events = { .progress = on_progress, .ended = on_ended };
     Job *job = g_new0(Job, 1);
 
     job->jobs = folio_jobs_ref(jobs);
@@ -254,8 +301,10 @@ begin(FolioJobs *jobs, FolioActuator *actuator, const FolioActRequest *request, 
     job->job.kind = request->kind;
     job->job.order = request->order;
     job->job.total = count_blocks(request);
-    job->run = actuator->klass->start(actuator, request, &events, job, error);
-    if (job->run == NULL) {
+    if (!folio_turns_claim(jobs->turns, request->uuid, on_turn, job)) {
+        job->waiting = order_new(actuator, request);
+    } else if (!start_run(job, actuator, request, error)) {
+        folio_turns_leave(jobs->turns, request->uuid, job);
         job_free(job);
         return 0;
     }
@@ -281,10 +330,13 @@ folio_jobs_start(FolioJobs *jobs, FolioActuator *actuator, const FolioActRequest
 static void
 cancel(Job *job)
 {
-    if (job->cancelled || job->run == NULL)
+    if (job->cancelled)
         return;
     job->cancelled = TRUE;
-    job->run->actuator->klass->cancel(job->run);
+    if (job->waiting != NULL)
+        finish(job, FOLIO_JOB_CANCELLED, "");
+    else
+        job->run->actuator->klass->cancel(job->run);
 }
 
 void
@@ -297,9 +349,7 @@ folio_jobs_replace(FolioJobs *jobs, FolioActuator *actuator, const FolioActReque
         return;
     }
     g_clear_pointer(&present->next, order_free);
-    present->next = g_new0(Order, 1);
-    present->next->actuator = actuator;
-    present->next->request = folio_act_request_copy(request);
+    present->next = order_new(actuator, request);
     cancel(present);
 }
 
@@ -353,12 +403,10 @@ folio_jobs_cancel(FolioJobs *jobs, guint id)
 void
 folio_jobs_cancel_all(FolioJobs *jobs)
 {
-    GHashTableIter iter;
-    gpointer job;
+    g_autoptr(GList) running = g_hash_table_get_values(jobs->running);
 
-    g_hash_table_iter_init(&iter, jobs->running);
-    while (g_hash_table_iter_next(&iter, NULL, &job))
-        cancel(job);
+    for (GList *l = running; l != NULL; l = l->next)
+        cancel(l->data);
 }
 
 void

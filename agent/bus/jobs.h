@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Jobs: actions on guests that somebody asked for. A guest has one at a time; a job goes on when
- * whoever asked for it has left the bus. */
+ * whoever asked for it has left the bus. What foliod does to the guest of its own accord ends for
+ * it first, at its next chunk; the job is RUNNING meanwhile, and has done nothing. */
 #pragma once
 
 #include "act/actuator.h"
+#include "turns.h"
 
 typedef enum {
     FOLIO_JOB_RUNNING,
@@ -42,7 +44,7 @@ typedef void (*FolioJobChanged)(const FolioJob *job, gpointer user_data);
 
 typedef struct _FolioJobs FolioJobs;
 
-FolioJobs *folio_jobs_new(FolioJobChanged changed, gpointer user_data);
+FolioJobs *folio_jobs_new(FolioTurns *turns, FolioJobChanged changed, gpointer user_data);
 
 FolioJobs *folio_jobs_ref(FolioJobs *jobs);
 void folio_jobs_unref(FolioJobs *jobs);
@@ -70,7 +72,8 @@ const FolioJob *folio_jobs_find(FolioJobs *jobs, guint id);
  * again. */
 const FolioJob *folio_jobs_recall(FolioJobs *jobs, guint id);
 
-/* Asks a job that is running to end. It ends some time later, CANCELLED or as it would have. */
+/* Asks a job that is running to end. It ends some time later, CANCELLED or as it would have; at
+ * once when it has not begun. */
 void folio_jobs_cancel(FolioJobs *jobs, guint id);
 
 void folio_jobs_cancel_all(FolioJobs *jobs);

@@ -1,31 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What actuators are asked for. */
+/* What actuators are asked for by callers. */
 #include "bus/requests.h"
 
 #include "base/log.h"
-
-FolioActRequest *
-folio_request_new(FolioManager *manager, FolioGuest *guest, const FolioActWish *wish,
-                  GArray *ranges, const char *by)
-{
-    FolioActing *acting = folio_manager_get_acting(manager);
-    FolioActRequest *request = g_new0(FolioActRequest, 1);
-
-    request->kind = wish->kind;
-    request->order = wish->order;
-    request->process = folio_process_ref(folio_guest_get_process(guest));
-    request->ranges = g_array_ref(ranges);
-    request->uuid = g_strdup(folio_guest_get_uuid(guest));
-    request->name = g_strdup(folio_guest_get_name(guest));
-    request->ram = folio_guest_ram_copy(folio_guest_get_ram(guest));
-    request->by = g_strdup(by);
-    request->khugepaged = folio_guest_get_policy(guest)->values.khugepaged;
-    request->may_inject = request->kind == FOLIO_ACT_RESTORE
-                              ? folio_acting_may_give_back(acting)
-                              : folio_acting_may_inject(acting, guest);
-    request->forced = wish->force;
-    return request;
-}
 
 FolioActuator *
 folio_request_pick(FolioManager *manager, const FolioActWish *wish, GError **error)
@@ -45,7 +22,7 @@ restore_guest(FolioManager *manager, FolioJobs *jobs, FolioGuest *guest, FolioAc
     if (ram == NULL || folio_guest_get_process(guest) == NULL)
         return;
     ranges = folio_block_ranges_new(ram, 0, folio_block_ranges_count(ram));
-    request = folio_request_new(manager, guest, wish, ranges, by);
+    request = folio_request_new(folio_manager_get_acting(manager), guest, wish, ranges, by);
     folio_jobs_replace(jobs, actuator, request);
 }
 

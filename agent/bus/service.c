@@ -163,7 +163,8 @@ furnish(FolioService *service)
     FolioBusHouse *house = &service->house;
 
     house->bouncer = folio_bouncer_new(service->connection);
-    house->jobs = folio_jobs_new(on_job_changed, service);
+    house->jobs = folio_jobs_new(folio_acting_get_turns(folio_manager_get_acting(house->manager)),
+                                 on_job_changed, service);
     g_signal_connect(house->manager, "guest-removed", G_CALLBACK(on_guest_removed), service);
     house->subscribers = folio_subscribers_new(service->connection, house->manager, house->bouncer,
                                                house->jobs, describe);

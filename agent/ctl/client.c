@@ -308,6 +308,13 @@ folio_client_explain(FolioClient *client, const char *path, GVariant *options, G
 }
 
 GVariant *
+folio_client_decisions(FolioClient *client, const char *path, GError **error)
+{
+    return call(client, path, GUEST_INTERFACE, "Decisions", g_variant_new_parsed("(@a{sv} {},)"),
+                "(sa(xtssa{sv}s))", error);
+}
+
+GVariant *
 folio_client_doctor(FolioClient *client, const char *uuid, GError **error)
 {
     g_autoptr(GVariant) reply = call(client, MANAGER_PATH, MANAGER_INTERFACE, "Doctor",

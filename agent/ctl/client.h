@@ -48,6 +48,9 @@ GDBusConnection *folio_client_get_bus(FolioClient *client);
 /* The reply of ListRam, (saa{sv}). */
 GVariant *folio_client_list_ram(FolioClient *client, const char *path, GError **error);
 
+/* The reply of Decisions, (sa(xtssa{sv}s)). */
+GVariant *folio_client_decisions(FolioClient *client, const char *path, GError **error);
+
 /* The replies of Heat, (a{sv}aa{sv}), and of Explain, (sa(tsa{sv}s)). options is sunk. */
 GVariant *folio_client_heat(FolioClient *client, const char *path, GVariant *options,
                             GError **error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* folioctl explain: why blocks have their verdicts, and what verdicts wait for. */
+/* folioctl explain: why blocks have their verdicts, what verdicts wait for, and what was decided by
+ * them. */
 #include "base/log.h"
 #include "ctl/cmd.h"
 #include "ctl/json.h"
@@ -65,22 +66,69 @@ append_blocks(const FolioInvocation *invocation, GVariant *blocks, GString *out)
     }
 }
 
+/* So many are shown; all that foliod remembers, with --json. */
+#define DECISIONS_SHOWN 8
+
+static void
+append_decision(const FolioInvocation *invocation, GVariant *decision, GString *out)
+{
+    const char *action, *result, *text;
+    g_autoptr(GVariant) evidence = NULL;
+    g_autoptr(GDateTime) time = NULL;
+    g_autofree char *when = NULL, *sentence = NULL, *why = NULL;
+    guint64 block;
+    gint64 usec;
+
+    g_variant_get(decision, "(xt&s&s@a{sv}&s)", &usec, &block, &action, &result, &evidence, &text);
+    time = g_date_time_new_from_unix_local(usec / G_USEC_PER_SEC);
+    when = time != NULL ? g_date_time_format(time, "%F %T") : g_strdup("?");
+    sentence = g_strdup_printf("%s.", text);
+    why = folio_wrap(sentence, 2, invocation->width);
+    g_string_append_printf(
+        out, "\n%s block %" G_GUINT64_FORMAT ": %s to order %" G_GUINT64_FORMAT ": %s\n%s", when,
+        block, action, folio_dict_number(evidence, "order"),
+        g_str_equal(result, "untold") ? "under way" : result, why);
+}
+
+static void
+append_decisions(const FolioInvocation *invocation, GVariant *decisions, GString *out)
+{
+    const gsize n = g_variant_n_children(decisions);
+
+    if (n == 0)
+        return;
+    g_string_append(out, "\nDecided last:\n");
+    for (gsize i = n - MIN(n, DECISIONS_SHOWN); i < n; i++) {
+        g_autoptr(GVariant) decision = g_variant_get_child_value(decisions, i);
+
+        append_decision(invocation, decision, out);
+    }
+}
+
 static char *
-render(const FolioInvocation *invocation, GVariant *guest, const char *waits, GVariant *blocks)
+render(const FolioInvocation *invocation, GVariant *guest, GVariant *explained, GVariant *decided)
 {
     g_autofree char *reason = g_strdup_printf("%s: %s", folio_dict_string(guest, "Reason"),
                                               folio_dict_string(guest, "ReasonText"));
+    g_autoptr(GVariant) blocks = NULL;
+    g_autoptr(GVariant) decisions = NULL;
     g_autoptr(GString) out = g_string_new(NULL);
+    const char *waits, *plan;
 
+    g_variant_get(explained, "(&s@a(tsa{sv}s))", &waits, &blocks);
+    g_variant_get(decided, "(&s@a(xtssa{sv}s))", &plan, &decisions);
     folio_append_field(invocation, out, "name", FOLIO_COLOUR_NONE,
                        folio_dict_string(guest, "Name"));
     folio_append_field(invocation, out, "reason", FOLIO_COLOUR_NONE, reason);
     folio_append_field(invocation, out, "waits", FOLIO_COLOUR_NONE,
                        *waits != '\0' ? waits : "nothing");
+    if (*plan != '\0')
+        folio_append_field(invocation, out, "blocks", FOLIO_COLOUR_NONE, plan);
     if (g_variant_n_children(blocks) > 0)
         append_blocks(invocation, blocks, out);
     else
         g_string_append(out, "\nNo block has been seen in use yet.\n");
+    append_decisions(invocation, decisions, out);
     return g_string_free(g_steal_pointer(&out), FALSE);
 }
 
@@ -103,20 +151,19 @@ FolioExitStatus
 folio_cmd_explain(const FolioInvocation *invocation, GError **error)
 {
     g_autofree char *path = folio_client_find_guest(invocation->client, invocation->guest, error);
-    g_autoptr(GVariant) reply = path != NULL ? ask(invocation, path, error) : NULL;
+    g_autoptr(GVariant) explained = path != NULL ? ask(invocation, path, error) : NULL;
+    g_autoptr(GVariant) decided = NULL;
     g_autoptr(GVariant) guest = NULL;
-    g_autoptr(GVariant) blocks = NULL;
     g_autofree char *output = NULL;
-    const char *waits;
 
-    if (reply == NULL)
+    if (explained == NULL)
         return FOLIO_EXIT_FAILED;
-    guest = folio_client_get_guest(invocation->client, path, error);
+    decided = folio_client_decisions(invocation->client, path, error);
+    guest = decided != NULL ? folio_client_get_guest(invocation->client, path, error) : NULL;
     if (guest == NULL)
         return FOLIO_EXIT_FAILED;
-    g_variant_get(reply, "(&s@a(tsa{sv}s))", &waits, &blocks);
-    output = invocation->json ? folio_json_explain(guest, waits, blocks)
-                              : render(invocation, guest, waits, blocks);
+    output = invocation->json ? folio_json_explain(guest, explained, decided)
+                              : render(invocation, guest, explained, decided);
     fputs(output, stdout);
     return FOLIO_EXIT_OK;
 }

@@ -5,8 +5,8 @@
 
 #include <stdio.h>
 
-static const char *const states[] = { "deciding",   "sampling",   "located", "paused",
-                                      "ineligible", "discovered", "leaving" };
+static const char *const states[] = { "acting", "deciding",   "sampling",   "located",
+                                      "paused", "ineligible", "discovered", "leaving" };
 
 static void
 append_foliod(const FolioInvocation *invocation, GVariant *manager, GString *out)

@@ -25,7 +25,8 @@ folio_append_field(const FolioInvocation *invocation, GString *out, const char *
 gboolean
 folio_state_is_served(const char *state)
 {
-    static const char *const served[] = { "located", "sampling", "deciding", "paused", NULL };
+    static const char *const served[] = { "located", "sampling", "deciding",
+                                          "acting",  "paused",   NULL };
 
     return g_strv_contains(served, state);
 }

@@ -112,7 +112,8 @@ static const char heat_help[] =
 static const char explain_help[] =
     "What verdicts on its memory wait for, and for some blocks the verdict, what it rests on, and\n"
     "why it is none other: of each verdict those that are surest, of the undecided ones those with\n"
-    "the least in reach. Needs the polkit action org.foliod1.heat.\n"
+    "the least in reach. Then what foliod split and collapsed last of its own accord, and why.\n"
+    "Needs the polkit action org.foliod1.heat.\n"
     "\n"
     "  --block=N          that block; blocks are numbered through all of the guest's RAM, from 0\n"
     "  --top=N            so many of each verdict, at most 64 (default 3)\n"

@@ -425,15 +425,62 @@ add_why(JsonBuilder *builder, guint64 block, const char *verdict, GVariant *evid
     json_builder_end_object(builder);
 }
 
+static void
+add_decision(JsonBuilder *builder, GVariant *decision)
+{
+    static const char *const numbers[] = { "order", "window",    "held",
+                                           "seen",  "footprint", "doublings" };
+    const char *action, *result, *text;
+    g_autoptr(GVariant) evidence = NULL;
+    guint64 block;
+    gint64 usec;
+
+    g_variant_get(decision, "(xt&s&s@a{sv}&s)", &usec, &block, &action, &result, &evidence, &text);
+    json_builder_begin_object(builder);
+    folio_json_add_number(builder, "usec", (guint64) usec);
+    folio_json_add_number(builder, "block", block);
+    folio_json_add_string(builder, "action", action);
+    folio_json_add_string(builder, "result", result);
+    folio_json_add_string(builder, "cause", folio_dict_string(evidence, "cause"));
+    folio_json_add_string(builder, "verdict", folio_dict_string(evidence, "verdict"));
+    for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++)
+        folio_json_add_number(builder, numbers[i], folio_dict_number(evidence, numbers[i]));
+    add_fraction(builder, "in_use", evidence, "in-use");
+    add_fraction(builder, "reach", evidence, "reach");
+    add_fraction(builder, "confidence", evidence, "confidence");
+    folio_json_add_string(builder, "text", text);
+    json_builder_end_object(builder);
+}
+
+static void
+add_decisions(JsonBuilder *builder, GVariant *decided)
+{
+    g_autoptr(GVariant) decisions = NULL;
+    const char *plan;
+
+    g_variant_get(decided, "(&s@a(xtssa{sv}s))", &plan, &decisions);
+    folio_json_add_string(builder, "plan", plan);
+    json_builder_set_member_name(builder, "decisions");
+    json_builder_begin_array(builder);
+    for (gsize i = 0; i < g_variant_n_children(decisions); i++) {
+        g_autoptr(GVariant) decision = g_variant_get_child_value(decisions, i);
+
+        add_decision(builder, decision);
+    }
+    json_builder_end_array(builder);
+}
+
 char *
-folio_json_explain(GVariant *guest, const char *waits, GVariant *blocks)
+folio_json_explain(GVariant *guest, GVariant *explained, GVariant *decided)
 {
     g_autoptr(JsonBuilder) builder = folio_json_begin();
-    const char *verdict, *text;
+    g_autoptr(GVariant) blocks = NULL;
+    const char *waits, *verdict, *text;
     GVariant *evidence;
     GVariantIter iter;
     guint64 block;
 
+    g_variant_get(explained, "(&s@a(tsa{sv}s))", &waits, &blocks);
     folio_json_add_string(builder, "uuid", folio_dict_string(guest, "Uuid"));
     folio_json_add_string(builder, "name", folio_dict_string(guest, "Name"));
     folio_json_add_string(builder, "reason", folio_dict_string(guest, "Reason"));
@@ -445,5 +492,6 @@ folio_json_explain(GVariant *guest, const char *waits, GVariant *blocks)
     while (g_variant_iter_loop(&iter, "(t&s@a{sv}&s)", &block, &verdict, &evidence, &text))
         add_why(builder, block, verdict, evidence, text);
     json_builder_end_array(builder);
+    add_decisions(builder, decided);
     return folio_json_finish(builder, TRUE);
 }

@@ -37,7 +37,8 @@
  * heat    {"version", "uuid", "name", "source", "waits", "windows", "ended_usec", "window_usec",
  *          "block_bytes", "granule", "history_granule", "history_ended_usec": [NUMBER],
  *          "ranges": [PART]}; the two of the history are there with --by=time
- * explain {"version", "uuid", "name", "reason", "reason_text", "waits", "blocks": [WHY]}
+ * explain {"version", "uuid", "name", "reason", "reason_text", "waits", "blocks": [WHY], "plan",
+ *          "decisions": [DECISION]}
  *
  * GUEST   {"uuid", "name", "pid", "state", "reason", "reason_text", "remedy", "mode", "suspended",
  *          "ram_bytes", "present_bytes", "huge_bytes", "swapped_bytes", "source", "coverage",
@@ -55,7 +56,9 @@
  * of more than one, the history with --by=time WHY     {"block", "verdict", "cause", "in_use",
  * "reach", "reach_limit", "confidence", "seen", "sightings", "again", "footprint", "growth", "age",
  * "unseen", "text"}: as of Explain HEAT    {"address", "samples", "sub_pages", "windows", "in_use",
- * "verdict", "confirmed"} RANGE   {"verdict": "sparse" or "dense", "start", "end"} */
+ * "verdict", "confirmed"} RANGE   {"verdict": "sparse" or "dense", "start", "end"}
+ * DECISION {"usec", "block", "action", "result", "order", "window", "cause", "verdict", "held",
+ * "seen", "footprint", "in_use", "reach", "confidence", "doublings", "text"}: as of Decisions */
 #pragma once
 
 #include "ctl/heat-view.h"
@@ -88,8 +91,8 @@ char *folio_json_paused(gboolean paused);
 char *folio_json_job(guint job, GVariant *about);
 char *folio_json_no_job(void);
 
-/* blocks is an a(tsa{sv}s). */
-char *folio_json_explain(GVariant *guest, const char *waits, GVariant *blocks);
+/* The replies of Explain and Decisions. */
+char *folio_json_explain(GVariant *guest, GVariant *explained, GVariant *decided);
 
 /* To standard output. */
 void folio_json_print_heat(GVariant *guest, const FolioHeatView *view);

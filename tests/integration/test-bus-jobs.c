@@ -148,7 +148,8 @@ set_up(void **state)
     fixture->bus = bus_fixture_new_test_driver(0);
     fixture->manager = start_manager(fixture->bus->daemon);
     fixture->bouncer = folio_bouncer_new(fixture->bus->daemon->bus);
-    fixture->jobs = folio_jobs_new(on_job, NULL);
+    fixture->jobs = folio_jobs_new(
+        folio_acting_get_turns(folio_manager_get_acting(fixture->manager)), on_job, NULL);
     fixture->subscribers = folio_subscribers_new(fixture->bus->daemon->bus, fixture->manager,
                                                  fixture->bouncer, fixture->jobs, describe);
     fixture->plain = listener_new(fixture->bus->users[USER_PLAIN]);

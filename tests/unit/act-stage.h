@@ -72,6 +72,7 @@ typedef struct {
     FolioActRun *run;    /* while it goes on */
     FolioActOutcome outcome;
     FolioActReport report;
+    guint64 outcomes[FOLIO_N_OUTCOMES]; /* of the settled blocks */
     char error[256];
 } Told;
 
@@ -112,7 +113,19 @@ on_ended(FolioActOutcome outcome, const FolioActReport *report, const char *erro
     assert_int_equal(outcome == FOLIO_ACT_FAILED, *error != '\0');
 }
 
-static const FolioActEvents told_events = { on_progress, on_ended };
+/* Each block once, and before the end. */
+static inline void
+on_settled(const FolioBlockResult *results, guint n, gpointer user_data)
+{
+    Told *told = user_data;
+
+    assert_false(told->within || told->ended);
+    assert_true(n > 0);
+    for (guint i = 0; i < n; i++)
+        told->outcomes[results[i].outcome]++;
+}
+
+static const FolioActEvents told_events = { on_progress, on_settled, on_ended };
 
 static inline void
 begin_run(FolioActuator *actuator, const FolioActRequest *request, Told *told)
@@ -149,6 +162,7 @@ finish_run(Told *told)
     assert_int_equal(left,
                      report->outcomes[FOLIO_OUTCOME_LEFT] + report->outcomes[FOLIO_OUTCOME_PARTLY]);
     assert_int_equal(sum_outcomes(report), told->done);
+    assert_memory_equal(report->outcomes, told->outcomes, sizeof told->outcomes);
     assert_int_equal(fake_ledger.guest.n_references, 0);
 }
 

@@ -122,7 +122,7 @@ on_ended(FolioActOutcome outcome, const FolioActReport *report, const char *erro
 static void
 run(Stage *stage, FolioActuator *actuator, FolioActKind kind, guint order, guint first, guint n)
 {
-    static const FolioActEvents events = { on_progress, on_ended };
+    static const FolioActEvents events = { .progress = on_progress, .ended = on_ended };
     g_autoptr(FolioActRequest) request = act_child_request(stage->child, kind, order, first, n);
     g_autoptr(GError) error = NULL;
 

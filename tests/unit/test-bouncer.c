@@ -109,6 +109,7 @@ test_grave_members_need_more_than_view(void **state)
         { FOLIO_GUEST_INTERFACE, "ListRam", FOLIO_ACTION_HEAT },
         { FOLIO_GUEST_INTERFACE, "Heat", FOLIO_ACTION_HEAT },
         { FOLIO_GUEST_INTERFACE, "Explain", FOLIO_ACTION_HEAT },
+        { FOLIO_GUEST_INTERFACE, "Decisions", FOLIO_ACTION_HEAT },
         { FOLIO_GUEST_INTERFACE, "SetMode", FOLIO_ACTION_SET_MODE },
         { FOLIO_GUEST_INTERFACE, "Split", FOLIO_ACTION_ACT },
         { FOLIO_GUEST_INTERFACE, "Collapse", FOLIO_ACTION_ACT },

@@ -49,6 +49,27 @@ test_taken(void **state)
 }
 
 static void
+assert_budget(const char *text, guint64 host_max_rate, double act_share)
+{
+    g_autoptr(GPtrArray) errors = folio_config_errors_new();
+    g_autoptr(FolioConfig) loaded = load_text(text, errors);
+    g_autoptr(FolioConfig) config = folio_config_copy(loaded);
+
+    assert_int_equal(errors->len, 0);
+    assert_int_equal(config->acting.host_max_rate, host_max_rate);
+    assert_true(config->acting.act_share > act_share - 1e-9 &&
+                config->acting.act_share < act_share + 1e-9);
+}
+
+static void
+test_budget(void **state)
+{
+    assert_budget("", G_GUINT64_CONSTANT(1) << 30, 0.05);
+    assert_budget("[Acting]\nHostMaxRate=\nActShare=\n", G_GUINT64_CONSTANT(1) << 30, 0.05);
+    assert_budget("[Acting]\nHostMaxRate=64M\nActShare=0.5%\n", 64 << 20, 0.005);
+}
+
+static void
 test_refused(void **state)
 {
     static const struct {
@@ -63,7 +84,10 @@ test_refused(void **state)
         { "Actuators=damon debugfs-split damon", "Actuators: \"damon\" comes twice" },
         { "Inject=true", "Inject: \"true\" is not allowed; allowed are no, yes" },
         { "RestoreOnStop=always", "RestoreOnStop: \"always\" is not allowed" },
-        { "Injection=no", "those of [Acting] are Actuators, Inject, RestoreOnStop" },
+        { "Injection=no",
+          "those of [Acting] are Actuators, Inject, RestoreOnStop, HostMaxRate, ActShare" },
+        { "HostMaxRate=fast", "HostMaxRate: \"fast\" is not allowed; allowed are " },
+        { "ActShare=0%", "ActShare: \"0%\" is no share of one core; allowed are 0.01% to 100%" },
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -87,6 +111,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_taken),
+        cmocka_unit_test(test_budget),
         cmocka_unit_test(test_refused),
     };
 

@@ -132,7 +132,7 @@ test_prospects(void **state)
         { FOLIO_MODE_SPLIT, { TRUE, TRUE }, FOLIO_REASON_KHUGEPAGED_UNDOES },
         { FOLIO_MODE_ADAPTIVE, { TRUE, TRUE }, FOLIO_REASON_KHUGEPAGED_UNDOES },
         { FOLIO_MODE_COLLAPSE, { TRUE, TRUE }, FOLIO_REASON_ON_REQUEST },
-        { FOLIO_MODE_SPLIT, { TRUE, FALSE }, FOLIO_REASON_ON_REQUEST },
+        { FOLIO_MODE_SPLIT, { TRUE, FALSE }, FOLIO_REASON_ON_REQUEST }, /* nothing is sampled */
     };
     Found found;
 
@@ -161,6 +161,20 @@ test_pause_holds_those_that_could_be_served(void **state)
         assert_int_equal(after.reason, held ? FOLIO_REASON_PAUSED : FOLIO_REASON_SUSPENDED);
     }
     assert_string_equal(folio_guest_state_token(FOLIO_GUEST_PAUSED), "paused");
+}
+
+static void
+test_acting_keeps_the_reason(void **state)
+{
+    const FolioStanding held = { FOLIO_GUEST_PAUSED, FOLIO_REASON_PAUSED };
+    const FolioStanding deciding = { FOLIO_GUEST_DECIDING, FOLIO_REASON_KHUGEPAGED_UNDOES };
+    FolioStanding standing = folio_guest_judge_acting(held);
+
+    assert_int_equal(standing.state, FOLIO_GUEST_PAUSED);
+    standing = folio_guest_judge_acting(deciding);
+    assert_int_equal(standing.state, FOLIO_GUEST_ACTING);
+    assert_int_equal(standing.reason, FOLIO_REASON_KHUGEPAGED_UNDOES);
+    assert_string_equal(folio_guest_state_token(FOLIO_GUEST_ACTING), "acting");
 }
 
 static void
@@ -212,6 +226,37 @@ test_sampled(void **state)
     found_clear(&found);
 }
 
+/* Once there are verdicts nothing keeps a guest whose mode acts from that, unless khugepaged does.
+ */
+static void
+test_sampled_modes_that_act(void **state)
+{
+    const FolioSamplingFigures sampling = { .state = FOLIO_SAMPLING_ON,
+                                            .source = "spe",
+                                            .windows = 24,
+                                            .samples = 1,
+                                            .guest_made = 1,
+                                            .bytes[FOLIO_VERDICT_DENSE] = FOLIO_BLOCK_BYTES };
+    const FolioSamplingFigures early = { .state = FOLIO_SAMPLING_ON, .source = "spe" };
+    const FolioProspect free = { .can_act = TRUE };
+    const FolioProspect undone = { .can_act = TRUE, .khugepaged_undoes = TRUE };
+    char kvm[] = "kvm";
+    Found found;
+
+    found_init(&found, FOLIO_REASON_NONE, FOLIO_REASON_NONE, FOLIO_REASON_NONE);
+    found.xml.type = kvm;
+    for (FolioMode mode = FOLIO_MODE_SPLIT; mode <= FOLIO_MODE_ADAPTIVE; mode++) {
+        assert_int_equal(folio_guest_judge(&found.look, mode, FALSE, &sampling, &free).reason,
+                         FOLIO_REASON_NONE);
+        assert_int_equal(folio_guest_judge(&found.look, mode, FALSE, &early, &free).reason,
+                         FOLIO_REASON_EVIDENCE_SHORT);
+        assert_int_equal(folio_guest_judge(&found.look, mode, FALSE, &sampling, &undone).reason,
+                         mode == FOLIO_MODE_COLLAPSE ? FOLIO_REASON_NONE
+                                                     : FOLIO_REASON_KHUGEPAGED_UNDOES);
+    }
+    found_clear(&found);
+}
+
 static void
 assert_waits(const FolioSamplingFigures *sampling, const char *expected)
 {
@@ -255,7 +300,9 @@ main(void)
         cmocka_unit_test(test_modes_that_act),
         cmocka_unit_test(test_prospects),
         cmocka_unit_test(test_pause_holds_those_that_could_be_served),
+        cmocka_unit_test(test_acting_keeps_the_reason),
         cmocka_unit_test(test_sampled),
+        cmocka_unit_test(test_sampled_modes_that_act),
         cmocka_unit_test(test_waits),
     };
 

@@ -13,6 +13,7 @@ typedef struct {
     FakeHost *host;
     FakeActuator fake;
     FolioActRequest request;
+    FolioTurns *turns;
     FolioJobs *jobs;
     GString *told; /* "ID STATE DONE/TOTAL ERROR|" for each change */
 } Fixture;
@@ -47,7 +48,8 @@ set_up(void **state)
     fixture->request.ranges = g_array_new(FALSE, FALSE, sizeof(FolioBlockRange));
     g_array_append_vals(fixture->request.ranges, ranges, G_N_ELEMENTS(ranges));
     fixture->told = g_string_new(NULL);
-    fixture->jobs = folio_jobs_new(on_changed, fixture);
+    fixture->turns = folio_turns_new(NULL, NULL);
+    fixture->jobs = folio_jobs_new(fixture->turns, on_changed, fixture);
     return fixture->request.process != NULL ? 0 : -1;
 }
 
@@ -58,7 +60,9 @@ tear_down(void **state)
 
     assert_int_equal(fixture->fake.runs->len, 0);
     g_ptr_array_unref(fixture->fake.runs);
+    assert_false(folio_turns_is_taken(fixture->turns, FAKE_UUID));
     folio_jobs_unref(fixture->jobs);
+    folio_turns_unref(fixture->turns);
     folio_process_unref(fixture->request.process);
     g_array_unref(fixture->request.ranges);
     g_string_free(fixture->told, TRUE);
@@ -266,12 +270,60 @@ test_guest_that_goes(void **state)
     assert_int_equal(folio_jobs_get_counters(fixture->jobs).failed, 1);
 }
 
+/* foliod does something of its own accord with the guest. */
+static void
+on_wanted(gpointer user_data)
+{
+    ++*(guint *) user_data;
+}
+
+static void
+test_what_foliod_does_ends_first(void **state)
+{
+    Fixture *fixture = *state;
+    guint wanted = 0;
+
+    assert_true(folio_turns_take(fixture->turns, FAKE_UUID, on_wanted, &wanted));
+    assert_int_equal(start(fixture, FAKE_UUID, NULL), 1);
+    assert_int_equal(wanted, 1);
+    assert_int_equal(fixture->fake.n_started, 0);
+    expect_told(fixture, "1 running 0/10 |");
+    folio_turns_leave(fixture->turns, FAKE_UUID, &wanted);
+    assert_int_equal(fixture->fake.n_started, 1);
+    assert_false(folio_turns_take(fixture->turns, FAKE_UUID, on_wanted, &wanted));
+    end(fixture, FOLIO_ACT_DONE, "");
+    expect_told(fixture, "1 done 0/10 |");
+    assert_true(folio_turns_take(fixture->turns, FAKE_UUID, on_wanted, &wanted));
+    folio_turns_leave(fixture->turns, FAKE_UUID, &wanted);
+}
+
+/* A job that waits for its turn is cancelled, replaced, or cannot begin when it has come. */
+static void
+test_waiting_jobs_end(void **state)
+{
+    Fixture *fixture = *state;
+    guint wanted = 0;
+
+    assert_true(folio_turns_take(fixture->turns, FAKE_UUID, on_wanted, &wanted));
+    start(fixture, FAKE_UUID, NULL);
+    folio_jobs_cancel(fixture->jobs, 1);
+    expect_told(fixture, "1 running 0/10 |1 cancelled 0/10 |");
+    start(fixture, FAKE_UUID, NULL);
+    replace(fixture, FAKE_UUID, FOLIO_ACT_RESTORE);
+    expect_told(fixture, "2 running 0/10 |2 cancelled 0/10 |3 running 0/10 |");
+    assert_int_equal(wanted, 1);
+    fixture->fake.cannot = "out of order";
+    folio_turns_leave(fixture->turns, FAKE_UUID, &wanted);
+    expect_told(fixture, "3 failed 0/10 out of order|");
+    assert_int_equal(fixture->fake.n_started, 0);
+}
+
 /* Whoever owned them has gone; the runs end in their own time. */
 static void
 test_stop(void **state)
 {
     Fixture *fixture = *state;
-    FolioJobs *jobs = folio_jobs_new(on_changed, fixture);
+    FolioJobs *jobs = folio_jobs_new(fixture->turns, on_changed, fixture);
 
     fixture->request.uuid = (char *) FAKE_UUID;
     folio_jobs_start(jobs, &fixture->fake.actuator, &fixture->request, NULL);
@@ -324,6 +376,8 @@ main(void)
         jobs_test(test_cancel),
         jobs_test(test_replace),
         jobs_test(test_guest_that_goes),
+        jobs_test(test_what_foliod_does_ends_first),
+        jobs_test(test_waiting_jobs_end),
         jobs_test(test_stop),
         cmocka_unit_test(test_pick),
     };

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What foliod does to guests of its own accord. */
+#include "deciding.h"
+
+#include "decided-guest.h"
+#include "guest-status.h"
+#include "request.h"
+
+struct _FolioDeciding {
+    FolioActing *acting;
+    FolioDecidingHost *host;
+    GHashTable *guests; /* uuid -> Entry */
+};
+
+typedef struct {
+    FolioDeciding *deciding;
+    FolioGuest *guest; /* borrowed */
+    FolioDecidedGuest *decided;
+} Entry;
+
+static void
+entry_free(gpointer data)
+{
+    Entry *entry = data;
+
+    folio_decided_guest_free(entry->decided);
+    g_free(entry);
+}
+
+FolioDeciding *
+folio_deciding_new(FolioActing *acting, const char *proc_root)
+{
+    FolioDeciding *deciding = g_new0(FolioDeciding, 1);
+
+    deciding->acting = acting;
+    deciding->host = folio_deciding_host_new(folio_acting_get_turns(acting), proc_root);
+    deciding->host->actuators = folio_acting_get_actuators(acting);
+    deciding->host->calls =
+        (FolioPlannerCalls){ (void (*)(gpointer)) folio_acting_hold,
+                             (void (*)(gpointer)) folio_acting_release, acting };
+    deciding->guests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, entry_free);
+    return deciding;
+}
+
+void
+folio_deciding_free(FolioDeciding *deciding)
+{
+    g_hash_table_unref(deciding->guests);
+    folio_deciding_host_unref(deciding->host);
+    g_free(deciding);
+}
+
+void
+folio_deciding_configure(FolioDeciding *deciding, const FolioActingConfig *config)
+{
+    deciding->host->limits.host_rate = config->host_max_rate;
+    deciding->host->limits.cpu_share = config->act_share;
+}
+
+static FolioActRequest *
+make_request(FolioActKind kind, guint order, GArray *ranges, gpointer user_data)
+{
+    const Entry *entry = user_data;
+    const FolioActWish wish = { .kind = kind, .order = order };
+
+    return folio_request_new(entry->deciding->acting, entry->guest, &wish, ranges, "policy");
+}
+
+static void
+on_acted(gpointer user_data)
+{
+    const Entry *entry = user_data;
+
+    folio_acting_look(entry->deciding->acting, entry->guest);
+}
+
+static Entry *
+get_entry(FolioDeciding *deciding, FolioGuest *guest)
+{
+    static const FolioDecidedCalls calls = { make_request, on_acted };
+    const char *uuid = folio_guest_get_uuid(guest);
+    Entry *entry = g_hash_table_lookup(deciding->guests, uuid);
+
+    if (entry != NULL)
+        return entry;
+    entry = g_new0(Entry, 1);
+    entry->deciding = deciding;
+    entry->guest = guest;
+    entry->decided =
+        folio_decided_guest_new(deciding->host, uuid, folio_guest_get_name(guest), &calls, entry);
+    g_hash_table_insert(deciding->guests, g_strdup(uuid), entry);
+    return entry;
+}
+
+static gboolean
+can_do(const FolioDeciding *deciding, FolioActKind kind, guint order)
+{
+    return folio_actuators_pick(deciding->host->actuators, kind, order, NULL) != NULL;
+}
+
+/* Is it one that is acted on? While it is, or somebody acts on it, its state is ACTING, which says
+ * nothing of that. */
+static gboolean
+may_be_acted_on(FolioGuest *guest)
+{
+    const FolioGuestState state = folio_guest_get_state(guest);
+
+    return (state == FOLIO_GUEST_DECIDING || state == FOLIO_GUEST_ACTING) &&
+           !folio_guest_get_suspended(guest) && folio_guest_get_process(guest) != NULL &&
+           folio_guest_get_ram(guest) != NULL;
+}
+
+void
+folio_deciding_notice(FolioDeciding *deciding, FolioGuest *guest)
+{
+    FolioActing *acting = deciding->acting;
+    const FolioHints *wanted = &folio_guest_get_policy(guest)->values;
+    g_autoptr(FolioHeatSnapshot) snapshot =
+        folio_guest_sampling_ref_heat(folio_guest_peek_sampling(guest));
+    FolioDecidedView view = { .mode = FOLIO_MODE_OFF, .wanted = wanted, .snapshot = snapshot };
+
+    if (may_be_acted_on(guest) && snapshot != NULL)
+        view.mode = folio_guest_mode_in_force(guest, deciding->host->actuators);
+    view.process = folio_guest_get_process(guest);
+    view.ram = folio_guest_get_ram(guest);
+    view.record = folio_acting_get_record(acting, guest);
+    view.can_collapse = can_do(deciding, FOLIO_ACT_COLLAPSE, FOLIO_ORDER_HUGE);
+    /* A split that turns out wrong must not stay. */
+    view.can_split = view.can_collapse && folio_acting_can_keep_away(acting, guest) &&
+                     can_do(deciding, FOLIO_ACT_SPLIT, wanted->split_order);
+    folio_decided_guest_notice(get_entry(deciding, guest)->decided, &view);
+}
+
+void
+folio_deciding_leave(FolioDeciding *deciding, FolioGuest *guest)
+{
+    g_hash_table_remove(deciding->guests, folio_guest_get_uuid(guest));
+}
+
+void
+folio_deciding_stop(FolioDeciding *deciding)
+{
+    GHashTableIter iter;
+    gpointer entry;
+
+    deciding->host->stopped = TRUE;
+    g_hash_table_iter_init(&iter, deciding->guests);
+    while (g_hash_table_iter_next(&iter, NULL, &entry))
+        folio_decided_guest_cancel(((Entry *) entry)->decided);
+}
+
+const GArray *
+folio_deciding_get_decisions(FolioDeciding *deciding, FolioGuest *guest)
+{
+    return folio_decided_guest_get_decisions(get_entry(deciding, guest)->decided);
+}
+
+char *
+folio_deciding_print_counts(FolioDeciding *deciding, FolioGuest *guest)
+{
+    return folio_decided_guest_print_counts(get_entry(deciding, guest)->decided);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What was decided, in words. */
+#include "decision.h"
+
+char *
+folio_decision_print_why(const FolioPlanStep *step)
+{
+    const char *undo =
+        step->cause == FOLIO_PLAN_CAUSE_UNDO ? "foliod has split it, and it is " : "";
+
+    return g_strdup_printf("%s%s for %u windows; %u sub-pages seen in the last one, about %.0f in "
+                           "use, %.0f in reach; confidence %.2f",
+                           undo, folio_verdict_token(step->verdict), step->held, step->seen,
+                           (double) step->in_use, (double) step->reach,
+                           MIN(step->confidence, 0.99));
+}
+
+static void
+append(GString *text, guint n, const char *format)
+{
+    if (n == 0)
+        return;
+    g_string_append(text, text->len > 0 ? "; " : "");
+    g_string_append_printf(text, "%u %s", n, format);
+}
+
+char *
+folio_decision_print_counts(const FolioPlanCounts *counts, const char *waits_for)
+{
+    GString *text = g_string_new(NULL);
+
+    append(text, counts->splits, "to be split");
+    append(text, counts->collapses, "to be collapsed");
+    if (text->len > 0 && *waits_for != '\0')
+        g_string_append_printf(text, " (%s)", waits_for);
+    append(text, counts->unconfirmed, "whose verdict has not stood for long enough");
+    append(text, counts->resting, "rest after an action");
+    append(text, counts->wide, "sparse with too much in use for sparse-below");
+    return g_string_free(text, FALSE);
+}
