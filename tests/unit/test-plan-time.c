@@ -147,7 +147,7 @@ test_not_begun_is_planned_again(void **state)
     stage_init(&stage, 1);
     stage_set(&stage, 0, FOLIO_VERDICT_SPARSE);
     stage_window(&stage);
-    for (guint w = 0; w < 5; w++) {
+    for (guint w = 0; w < 600; w++) {
         stage_window(&stage);
         assert_non_null(stage_find(&stage, 0));
     }

@@ -299,7 +299,7 @@ test_decisions_have_their_figures(void **state)
     stage_clear(&stage);
 }
 
-/* The last 64, the oldest first; what became of one is told of its last. */
+/* The last 64, the oldest first. */
 static void
 test_decisions_are_bounded(void **state)
 {
@@ -329,6 +329,28 @@ test_decisions_are_bounded(void **state)
     stage_clear(&stage);
 }
 
+/* What became of a block is told of its last decision. */
+static void
+test_results_are_of_the_last(void **state)
+{
+    static const FolioPlanResult results[] = { FOLIO_PLAN_VOID, FOLIO_PLAN_DONE, FOLIO_PLAN_LEFT };
+    g_autoptr(GArray) list = NULL;
+    Stage stage;
+
+    stage_init(&stage, 1);
+    stage_set(&stage, 0, FOLIO_VERDICT_SPARSE);
+    for (guint i = 0; i < G_N_ELEMENTS(results);) {
+        stage_window(&stage);
+        if (stage_begin(&stage, 0) == FOLIO_PLAN_SPLIT)
+            folio_plan_done(stage.plan, 0, results[i++]);
+    }
+    list = folio_plan_list_decisions(stage.plan);
+    assert_int_equal(list->len, 3);
+    for (guint i = 0; i < 3; i++)
+        assert_int_equal(g_array_index(list, FolioPlanDecision, i).result, results[i]);
+    stage_clear(&stage);
+}
+
 /* Blocks of another guest: nothing of the former ones is left. */
 static void
 test_another_number_of_blocks(void **state)
@@ -343,14 +365,15 @@ test_another_number_of_blocks(void **state)
     for (guint w = 0; w < 2; w++)
         stage_window(&stage);
     old = stage_get(&stage, 7);
+    old.block = 1u << 30;
     assert_int_equal(stage_begin(&stage, 0), FOLIO_PLAN_SPLIT);
     stage.snapshot.n_blocks = 4;
-    stage_window(&stage);
+    folio_plan_window(stage.plan, &stage.input);
     list = folio_plan_list_decisions(stage.plan);
     assert_int_equal(list->len, 0);
     assert_int_equal(folio_plan_counts(stage.plan).unconfirmed, 4);
     assert_false(folio_plan_begin(stage.plan, &old, 0));
-    folio_plan_done(stage.plan, 7, FOLIO_PLAN_LEFT); /* ignored */
+    folio_plan_done(stage.plan, 1u << 30, FOLIO_PLAN_LEFT); /* ignored */
     stage_window(&stage);
     assert_int_equal(stage_begin(&stage, 0), FOLIO_PLAN_SPLIT);
     stage.snapshot.n_blocks = 0;
@@ -379,6 +402,7 @@ main(void)
         cmocka_unit_test(test_longer_held_first),
         cmocka_unit_test(test_decisions_have_their_figures),
         cmocka_unit_test(test_decisions_are_bounded),
+        cmocka_unit_test(test_results_are_of_the_last),
         cmocka_unit_test(test_another_number_of_blocks),
         cmocka_unit_test(test_tokens),
     };
