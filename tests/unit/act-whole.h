@@ -227,7 +227,8 @@ foliod_on_ended(FolioActOutcome outcome, const FolioActReport *report, const cha
 static inline void
 foliod_act(Foliod *foliod, FolioActKind kind, guint first, guint n)
 {
-    static const FolioActEvents events = { foliod_on_progress, foliod_on_ended };
+    static const FolioActEvents events = { .progress = foliod_on_progress,
+                                           .ended = foliod_on_ended };
     const ActChild *child = foliod->whole->child;
     g_autoptr(FolioActRequest) request =
         act_child_request(child, kind, kind == FOLIO_ACT_SPLIT ? 0 : FOLIO_ORDER_HUGE, first, n);

@@ -329,8 +329,8 @@ static void
 test_report(void **state)
 {
     const FolioActReport nothing = { { 0 } };
-    const FolioActReport split = { { 37, 2, 0, 1, 0, 0 }, { 0, 1, 0, 0 }, "damon" };
-    const FolioActReport all = { { 1, 2, 3, 4, 5, 6 }, { 1, 2, 3, 1 }, "madvise-collapse" };
+    const FolioActReport split = { { 37, 2, 0, 1, 0, 0 }, { 0, 1, 0, 0 }, .way = "damon" };
+    const FolioActReport all = { { 1, 2, 3, 4, 5, 6 }, { 1, 2, 3, 1 }, .way = "madvise-collapse" };
     g_autofree char *nothing_text = folio_act_report_print(&nothing, "split");
     g_autofree char *split_text = folio_act_report_print(&split, "split");
     g_autofree char *collapse_text = folio_act_report_print(&all, "collapse");
