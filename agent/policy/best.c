@@ -82,7 +82,7 @@ compare_descending(gconstpointer a, gconstpointer b)
 }
 
 GArray *
-folio_best_take(FolioBest *best)
+folio_best_list(FolioBest *best)
 {
     GArray *blocks = g_array_new(FALSE, FALSE, sizeof(guint32));
 
@@ -92,6 +92,5 @@ folio_best_take(FolioBest *best)
 
         g_array_append_val(blocks, block);
     }
-    g_array_set_size(best->keys, 0);
     return blocks;
 }

@@ -18,5 +18,5 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioBest, folio_best_free)
 void folio_best_offer(FolioBest *best, guint32 score, guint32 block);
 
 /* The numbers (guint32) of the blocks of the highest scores, of equals those of the lowest numbers;
- * the best first. Takes all out. Free with g_array_unref. */
-GArray *folio_best_take(FolioBest *best);
+ * the best first. Free with g_array_unref. */
+GArray *folio_best_list(FolioBest *best);

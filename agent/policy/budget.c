@@ -72,7 +72,7 @@ refill(const Source *source, gint64 now_usec)
 {
     FolioBucket *bucket = source->bucket;
 
-    if (bucket->started && now_usec > bucket->usec)
+    if (bucket->started)
         bucket->level += source->rate * (double) (now_usec - bucket->usec) / G_USEC_PER_SEC;
     bucket->level = MIN(bucket->level, source->capacity);
     bucket->usec = now_usec;
@@ -91,14 +91,12 @@ fit(FolioBudgetAnswer *answer, const Source *source)
     answer->reason = source->reason;
 }
 
-/* Microseconds until the bucket has what the blocks cost. */
+/* Microseconds until the bucket has what the blocks cost; below 0 when it has more. */
 static double
 wait_for(const Source *source, guint blocks)
 {
     const double missing = blocks * source->cost - source->bucket->level;
 
-    if (missing <= 0)
-        return 0;
     return source->rate > 0 ? missing / source->rate * G_USEC_PER_SEC : 2 * LONGEST_WAIT_USEC;
 }
 
@@ -158,8 +156,6 @@ folio_budget_take(FolioBudget *host, FolioGuestBudget *guest, const FolioBudgetL
                                     .reason = FOLIO_BUDGET_PRESSURE };
     for (guint i = 0; i < N_SOURCES; i++)
         fit(&answer, &sources[i]);
-    if (answer.blocks == 0)
-        return answer;
     defer(&answer, sources, question->now_usec);
     pay(host, sources, answer.blocks);
     return answer;

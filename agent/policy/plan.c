@@ -257,7 +257,7 @@ static void
 make_steps(const FolioPlan *plan, const FolioPlanInput *input, FolioPlanAction action,
            FolioBest *best, GArray *steps)
 {
-    g_autoptr(GArray) blocks = folio_best_take(best);
+    g_autoptr(GArray) blocks = folio_best_list(best);
 
     g_array_set_size(steps, 0);
     for (guint i = 0; i < blocks->len; i++) {

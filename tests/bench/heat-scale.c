@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* heat-scale: what the bookkeeping of samples costs for a guest of a TiB (or --gib N): from host
  * frame to bitmap for each sample, the fold at the end of an epoch, the scan for verdicts, the
- * snapshot and the line of the history that are left for whoever asks, and the memory of it all.
+ * snapshot and the line of the history that are left for whoever asks, the plan of what to split
+ * and collapse, and the memory of it all.
  * Times are of one thread; the best of --rounds. */
 #include <json-glib/json-glib.h>
 #include <math.h>
@@ -9,8 +10,12 @@
 
 #include "heat/frame-map.h"
 #include "heat/heat-columns.h"
+#include "policy/plan.h"
 
 #define BLOCKS_A_GIB 512
+
+/* Steps of a plan: what MaxRate= and EpochSeconds= allow in a window by default. */
+#define STEPS (256 / 2 * 50)
 
 typedef struct {
     int gib, rounds, samples;
@@ -18,7 +23,8 @@ typedef struct {
 } Options;
 
 typedef struct {
-    double add_ns, map_add_ns, fold_ms, close_ms, decide_ms, snapshot_ms, history_ms, columns_ms;
+    double add_ns, map_add_ns, fold_ms, close_ms, decide_ms, snapshot_ms, history_ms, columns_ms,
+        plan_ms;
     guint bytes_a_block;
 } Cost;
 
@@ -73,6 +79,36 @@ time_map_add(const FolioFrameMap *map, FolioHeatTable *table, const guint64 *fra
     return ms_since(start) * 1e6 / n;
 }
 
+/* The worst case: all blocks are to be acted on, half of them split, half collapsed. */
+static void
+time_plan(const FolioHeatSnapshot *snapshot, Cost *best)
+{
+    g_autoptr(FolioPlan) plan = folio_plan_new();
+    g_autofree guint8 *verdicts = g_new(guint8, snapshot->n_blocks);
+    g_autofree guint8 *states = g_new(guint8, snapshot->n_blocks);
+    FolioHeatSnapshot worst = *snapshot;
+    const FolioPlanInput input = { .snapshot = &worst,
+                                   .states = states,
+                                   .mode = FOLIO_MODE_ADAPTIVE,
+                                   .sparse_below = FOLIO_SUB_PAGES,
+                                   .max_splits = STEPS,
+                                   .max_collapses = STEPS };
+
+    for (guint b = 0; b < snapshot->n_blocks; b++) {
+        verdicts[b] = b % 2 == 0 ? FOLIO_VERDICT_SPARSE : FOLIO_VERDICT_DENSE;
+        states[b] = b % 2 == 0 ? FOLIO_BLOCK_HUGE : FOLIO_BLOCK_SMALL;
+    }
+    worst.verdicts = verdicts;
+    for (guint window = 0; window < FOLIO_PLAN_HELD; window++) {
+        const gint64 start = g_get_monotonic_time();
+
+        worst.windows++;
+        folio_plan_window(plan, &input);
+        if (window == FOLIO_PLAN_HELD - 1)
+            best->plan_ms = fmin(best->plan_ms, ms_since(start));
+    }
+}
+
 /* What is left at the end of a window; and what a question about all blocks costs, which is not the
  * sampling thread's. */
 static void
@@ -97,6 +133,7 @@ leave_heat(const FolioHeatTable *table, const FolioVerdict *verdicts, Cost *best
     start = g_get_monotonic_time();
     columns = folio_heat_columns_new(snapshot, &request);
     best->columns_ms = fmin(best->columns_ms, ms_since(start));
+    time_plan(snapshot, best);
 }
 
 /* One window: the samples, ten epoch ends, the verdicts. */
@@ -132,9 +169,8 @@ measure(const Options *options)
     g_autoptr(FolioHeatTable) table = folio_heat_table_new(n_blocks);
     g_autofree guint64 *frames = make_frames(n, n_blocks);
     g_autofree FolioVerdict *verdicts = g_new0(FolioVerdict, n_blocks);
-    Cost best = { INFINITY, INFINITY, INFINITY,
-                  INFINITY, INFINITY, INFINITY,
-                  INFINITY, INFINITY, folio_heat_table_block_bytes() };
+    Cost best = { INFINITY, INFINITY, INFINITY, INFINITY, INFINITY,
+                  INFINITY, INFINITY, INFINITY, INFINITY, folio_heat_table_block_bytes() };
 
     for (guint b = 0; b < n_blocks; b++)
         folio_frame_map_set_block(map, b, (guint64) b * FOLIO_SUB_PAGES);
@@ -164,6 +200,7 @@ print_json(const Options *options, const Cost *cost)
         { "snapshot_ms", cost->snapshot_ms },
         { "history_ms", cost->history_ms },
         { "columns_ms", cost->columns_ms },
+        { "plan_ms", cost->plan_ms },
     };
 
     json_builder_begin_object(builder);
@@ -187,6 +224,7 @@ print_text(const Options *options, const Cost *cost)
            cost->close_ms, cost->decide_ms);
     printf("snapshot %.2f ms, a window of the history %.2f ms; columns of all blocks %.1f ms\n",
            cost->snapshot_ms, cost->history_ms, cost->columns_ms);
+    printf("plan, all blocks to be acted on: %.2f ms\n", cost->plan_ms);
 }
 
 int

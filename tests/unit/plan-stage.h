@@ -57,12 +57,27 @@ stage_set(Stage *stage, guint block, FolioVerdict verdict)
     stage->evidence[block] = stage_evidence(verdict);
 }
 
+/* Of one block, huge and sparse. */
+static inline void
+stage_init_sparse(Stage *stage)
+{
+    stage_init(stage, 1);
+    stage_set(stage, 0, FOLIO_VERDICT_SPARSE);
+}
+
 /* Ends a window. */
 static inline void
 stage_window(Stage *stage)
 {
     stage->snapshot.windows++;
     folio_plan_window(stage->plan, &stage->input);
+}
+
+static inline void
+stage_windows(Stage *stage, guint n)
+{
+    for (guint i = 0; i < n; i++)
+        stage_window(stage);
 }
 
 /* The step that is planned for that block; NULL: none. */

@@ -61,8 +61,10 @@ check(FolioBudgetAnswer answer, guint blocks, gint64 again_usec, FolioBudgetReas
 static void
 test_begins_empty(void **state)
 {
+    Stage late = { .limits = wide, .rate = 256 * MIB };
     Stage stage = stage_new(wide, 256 * MIB);
 
+    assert_int_equal(take(&late, 1, 1000 * SECOND).blocks, 0);
     check(take(&stage, 10, 0), 0, SECOND * 10 / 128, FOLIO_BUDGET_GUEST);
     check(take(&stage, 10, SECOND * 10 / 128 + 2), 10, SECOND * 10 / 128 + 2, FOLIO_BUDGET_ENOUGH);
     check(take(&stage, 0, SECOND), 0, SECOND, FOLIO_BUDGET_ENOUGH);
@@ -126,6 +128,18 @@ test_each_limit(void **state)
         stage = stage_new(limits, rows[i].guest);
         check(take(&stage, 1, 0), 0, rows[i].again_usec, rows[i].reason);
     }
+}
+
+/* Nor is what was saved up given away when the rate is none any more. */
+static void
+test_no_rate_any_more(void **state)
+{
+    Stage stage = stage_new(wide, 2 * MIB);
+
+    check(take(&stage, 2, SECOND / 2), 0, SECOND, FOLIO_BUDGET_GUEST);
+    check(take(&stage, 0, SECOND), 0, SECOND, FOLIO_BUDGET_ENOUGH);
+    stage.rate = 0;
+    check(take(&stage, 1, SECOND), 0, NEVER, FOLIO_BUDGET_GUEST);
 }
 
 /* Each guest has a bucket of its own; the host's is for all. */
@@ -238,6 +252,9 @@ test_nothing_came_of_it(void **state)
     check(take(&stage, 40, 10 * SECOND), 40, 10 * SECOND, FOLIO_BUDGET_ENOUGH);
     folio_budget_spent(&stage.host, 4000, 40 * 1000);
     folio_budget_spent(&stage.host, 4000, 40 * 1000);
+    check(take(&stage, 10, 10 * SECOND), 10, 10 * SECOND, FOLIO_BUDGET_ENOUGH);
+    folio_budget_spent(&stage.host, 10, 0);
+    check(take(&stage, 61, 10 * SECOND), 0, 10 * SECOND + SECOND / 10, FOLIO_BUDGET_CORE);
     check(take(&stage, 60, 10 * SECOND), 60, 10 * SECOND, FOLIO_BUDGET_ENOUGH);
 }
 
@@ -388,6 +405,7 @@ main(void)
         cmocka_unit_test(test_no_small_rounds),
         cmocka_unit_test(test_rounds_are_bounded),
         cmocka_unit_test(test_each_limit),
+        cmocka_unit_test(test_no_rate_any_more),
         cmocka_unit_test(test_guests_share_the_host),
         cmocka_unit_test(test_pressure),
         cmocka_unit_test(test_cost_is_learned),

@@ -72,8 +72,7 @@ test_every_mode_state_and_verdict(void **state)
         set_all(&stage);
         stage.input.mode = (FolioMode) (m % MODES);
         stage.input.sparse_below = below[m / MODES];
-        for (guint i = 0; i < 3; i++)
-            stage_window(&stage);
+        stage_windows(&stage, 3);
         for (guint b = 0; b < STATES * VERDICTS; b++)
             check_deed(&stage, stage.input.mode, b, stage.input.sparse_below <= 7);
         stage_clear(&stage);
@@ -86,11 +85,9 @@ test_mode_changes(void **state)
 {
     Stage stage;
 
-    stage_init(&stage, 1);
-    stage_set(&stage, 0, FOLIO_VERDICT_SPARSE);
+    stage_init_sparse(&stage);
     stage.input.mode = FOLIO_MODE_OFF;
-    for (guint i = 0; i < 2; i++)
-        stage_window(&stage);
+    stage_windows(&stage, 2);
     assert_null(stage_find(&stage, 0));
     stage.input.mode = FOLIO_MODE_SPLIT;
     folio_plan_window(stage.plan, &stage.input);
@@ -119,12 +116,10 @@ test_sparse_below(void **state)
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         Stage stage;
 
-        stage_init(&stage, 1);
-        stage_set(&stage, 0, FOLIO_VERDICT_SPARSE);
+        stage_init_sparse(&stage);
         stage.evidence[0] = rows[i].evidence;
         stage.input.sparse_below = rows[i].below;
-        for (guint w = 0; w < 2; w++)
-            stage_window(&stage);
+        stage_windows(&stage, 2);
         assert_int_equal(stage_find(&stage, 0) != NULL, rows[i].split);
         assert_int_equal(folio_plan_counts(stage.plan).wide, !rows[i].split);
         stage_clear(&stage);
@@ -142,8 +137,7 @@ test_orders(void **state)
         stage_set(&stage, 1, FOLIO_VERDICT_DENSE);
         stage.states[1] = FOLIO_BLOCK_SMALL;
         stage.input.split_order = order;
-        for (guint w = 0; w < 2; w++)
-            stage_window(&stage);
+        stage_windows(&stage, 2);
         assert_int_equal(stage_get(&stage, 0).order, order);
         assert_int_equal(stage_get(&stage, 1).order, 9);
         stage_clear(&stage);
@@ -216,8 +210,7 @@ test_the_best_come_first(void **state)
 
         stage_init(&stage, STAGE_BLOCKS);
         set_random(&stage, random);
-        for (guint w = 0; w < 2; w++)
-            stage_window(&stage);
+        stage_windows(&stage, 2);
         stage_set(&stage, 5, FOLIO_VERDICT_IDLE);
         stage_window(&stage);
         check_descending(folio_plan_splits(stage.plan));
@@ -247,8 +240,7 @@ test_longer_held_first(void **state)
     stage_set(&stage, 1, FOLIO_VERDICT_SPARSE);
     stage_window(&stage);
     stage_set(&stage, 0, FOLIO_VERDICT_SPARSE);
-    for (guint w = 0; w < 2; w++)
-        stage_window(&stage);
+    stage_windows(&stage, 2);
     assert_int_equal(g_array_index(folio_plan_splits(stage.plan), FolioPlanStep, 0).block, 1);
     assert_int_equal(g_array_index(folio_plan_splits(stage.plan), FolioPlanStep, 1).block, 0);
     stage_clear(&stage);
@@ -275,8 +267,7 @@ test_decisions_have_their_figures(void **state)
     stage.snapshot.outcomes.clean = 98;
     stage_set(&stage, 1, FOLIO_VERDICT_SPARSE);
     stage.evidence[1] = (FolioHeatEvidence){ .seen = 4, .footprint = 9, .age = 60 };
-    for (guint w = 0; w < 5; w++)
-        stage_window(&stage);
+    stage_windows(&stage, 5);
     none = folio_plan_list_decisions(stage.plan);
     assert_int_equal(none->len, 0);
     step = stage_get(&stage, 1);
@@ -299,7 +290,7 @@ test_decisions_have_their_figures(void **state)
     stage_clear(&stage);
 }
 
-/* The last 64, the oldest first; what became of one is told of its last. */
+/* The last 64, the oldest first. */
 static void
 test_decisions_are_bounded(void **state)
 {
@@ -329,6 +320,27 @@ test_decisions_are_bounded(void **state)
     stage_clear(&stage);
 }
 
+/* What became of a block is told of its last decision. */
+static void
+test_results_are_of_the_last(void **state)
+{
+    static const FolioPlanResult results[] = { FOLIO_PLAN_VOID, FOLIO_PLAN_DONE, FOLIO_PLAN_LEFT };
+    g_autoptr(GArray) list = NULL;
+    Stage stage;
+
+    stage_init_sparse(&stage);
+    for (guint i = 0; i < G_N_ELEMENTS(results);) {
+        stage_window(&stage);
+        if (stage_begin(&stage, 0) == FOLIO_PLAN_SPLIT)
+            folio_plan_done(stage.plan, 0, results[i++]);
+    }
+    list = folio_plan_list_decisions(stage.plan);
+    assert_int_equal(list->len, 3);
+    for (guint i = 0; i < 3; i++)
+        assert_int_equal(g_array_index(list, FolioPlanDecision, i).result, results[i]);
+    stage_clear(&stage);
+}
+
 /* Blocks of another guest: nothing of the former ones is left. */
 static void
 test_another_number_of_blocks(void **state)
@@ -340,17 +352,17 @@ test_another_number_of_blocks(void **state)
     stage_init(&stage, 8);
     for (guint b = 0; b < STAGE_BLOCKS; b++)
         stage_set(&stage, b, FOLIO_VERDICT_SPARSE);
-    for (guint w = 0; w < 2; w++)
-        stage_window(&stage);
+    stage_windows(&stage, 2);
     old = stage_get(&stage, 7);
+    old.block = 1u << 30;
     assert_int_equal(stage_begin(&stage, 0), FOLIO_PLAN_SPLIT);
     stage.snapshot.n_blocks = 4;
-    stage_window(&stage);
+    folio_plan_window(stage.plan, &stage.input);
     list = folio_plan_list_decisions(stage.plan);
     assert_int_equal(list->len, 0);
     assert_int_equal(folio_plan_counts(stage.plan).unconfirmed, 4);
     assert_false(folio_plan_begin(stage.plan, &old, 0));
-    folio_plan_done(stage.plan, 7, FOLIO_PLAN_LEFT); /* ignored */
+    folio_plan_done(stage.plan, 1u << 30, FOLIO_PLAN_LEFT); /* ignored */
     stage_window(&stage);
     assert_int_equal(stage_begin(&stage, 0), FOLIO_PLAN_SPLIT);
     stage.snapshot.n_blocks = 0;
@@ -379,6 +391,7 @@ main(void)
         cmocka_unit_test(test_longer_held_first),
         cmocka_unit_test(test_decisions_have_their_figures),
         cmocka_unit_test(test_decisions_are_bounded),
+        cmocka_unit_test(test_results_are_of_the_last),
         cmocka_unit_test(test_another_number_of_blocks),
         cmocka_unit_test(test_tokens),
     };
