@@ -51,7 +51,7 @@ test_first_all_there_is(void **state)
     listener_subscribe(plain);
     listener_subscribe(blinkered);
     listener_expect(plain, FOLIOD_PATH " PropertiesChanged", "'Paused': <false>",
-                    "'Connected': <true>", "'Actuators': <@a(sbs) []>");
+                    "'Connected': <true>", "'Actuators': <[('damon'");
     listener_expect(plain, ALPHA_NODE, "'Name': <'" ALPHA_NAME "'>", "'Mode': <'observe'>");
     listener_expect(plain, SECRET_NODE, "'Name': <'" SECRET_NAME "'>", "'State'");
     listener_refuse(plain, "'Samples'");

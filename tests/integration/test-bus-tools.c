@@ -57,7 +57,7 @@ test_busctl(void **state)
     g_autofree char *denied = RUN(2, 1, "busctl", "--system", "call", FOLIOD_NAME, FOLIOD_PATH,
                                   FOLIOD_MANAGER, "Pause", "a{sv}", "0");
     g_autofree char *split = RUN(0, 1, "busctl", "--system", "call", FOLIOD_NAME, WEB_PATH,
-                                 FOLIOD_GUEST, "Split", "ttua{sv}", "0", "1", "1", "0");
+                                 FOLIOD_GUEST, "Split", "ttua{sv}", "0", "1", "9", "0");
 
     assert_holds(tree, "JobChanged");
     assert_holds(tree, "ustts");
@@ -65,7 +65,7 @@ test_busctl(void **state)
     assert_holds(list, WEB_NAME);
     assert_string_equal(version, "b false\n");
     assert_holds(denied, "org.foliod1.manage");
-    assert_holds(split, "order: 1 ");
+    assert_holds(split, "order: 9 ");
 }
 
 static void

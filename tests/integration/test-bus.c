@@ -43,7 +43,7 @@ static const Case cases[] = {
     /* Of those who may, each argument is looked at, and refused. */
     { SECRET_UUID, "SetMode", "('sideways',)", "iipnnn" },
     { ABSENT_UUID, "SetMode", "('sideways',)", "nnnnnn" },
-    { SECRET_UUID, "Split", "(uint64 0, uint64 1, uint32 1, @a{sv} {})", "iipnnn" },
+    { SECRET_UUID, "Split", "(uint64 0, uint64 1, uint32 9, @a{sv} {})", "iipnnn" },
     { SECRET_UUID, "Collapse", "(uint64 0, uint64 0, uint32 9, @a{sv} {})", "iipnnn" },
     { SECRET_UUID, "Restore", "({'x': <1>},)", "iipnnn" },
     { NULL, "Pause", "({'restore': <1>},)", "iipppp" },

@@ -140,6 +140,7 @@ act_child_new(const char *dir, guint n_blocks)
     child->orders = orders[1];
     child->replies = replies[0];
     child->host = fake_host_new(child->pid);
+    act_child_link(child, "stat");
     act_child_link(child, "pagemap");
     act_child_link(child, "maps");
     act_child_link(child, "map_files");
@@ -180,4 +181,22 @@ act_child_request(const ActChild *child, FolioActKind kind, guint order, guint f
     request->name = g_strdup(FAKE_NAME);
     request->by = g_strdup("test");
     return request;
+}
+
+/* Its RAM as foliod has found it. */
+static inline FolioGuestRam *
+act_child_ram(const ActChild *child)
+{
+    FolioRamBlock block = {
+        .id = (char *) "ram",
+        .hva = (gsize) child->ram,
+        .bytes = child->n_blocks * BLOCK,
+        .inode = 7,
+        .shared = TRUE,
+    };
+    g_autoptr(GPtrArray) blocks = g_ptr_array_new();
+    const FolioGuestRam ram = { .blocks = blocks, .bytes = block.bytes };
+
+    g_ptr_array_add(blocks, &block);
+    return folio_guest_ram_copy(&ram);
 }

@@ -2,8 +2,6 @@
 /* A kernel's DAMON made of files. */
 #include "fake-damon-files.h"
 
-#include "base/file-io.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -48,6 +46,8 @@ struct _FakeDamon {
     const char *watched; /* command; NULL: none */
     void (*called)(gpointer user_data);
     gpointer called_with;
+    void (*passed)(const FakeDamonRun *run, gpointer user_data); /* NULL: nobody asks */
+    gpointer passed_with;
 };
 
 static FakeDamon *the_fake;
@@ -159,6 +159,14 @@ make_pass(FakeDamon *fake, guint number)
     if (fake_damon_has_limit())
         fake_damon_make_file(snapshots, "%s/nr_snapshots", stats);
     trace_pass(fake, run);
+    if (fake->passed != NULL)
+        fake->passed(run, fake->passed_with);
+}
+
+static gboolean
+is_pass_due(const Slot *slot)
+{
+    return slot->run->max_snapshots == 0 || slot->passes < slot->run->max_snapshots;
 }
 
 static int
@@ -172,8 +180,7 @@ update_stats(FakeDamon *fake, guint number)
         end_kdamond(fake, number);
         return ECANCELED;
     }
-    if (slot->updates++ >= fake->slow &&
-        (slot->run->max_snapshots == 0 || slot->passes < slot->run->max_snapshots))
+    if (slot->updates++ >= fake->slow && is_pass_due(slot))
         make_pass(fake, number);
     return 0;
 }
@@ -386,6 +393,12 @@ fake_damon_free(FakeDamon *fake)
     g_free(fake);
 }
 
+const FolioFileCalls *
+fake_damon_get_calls(void)
+{
+    return &calls;
+}
+
 const char *
 fake_damon_sys_root(const FakeDamon *fake)
 {
@@ -450,6 +463,25 @@ fake_damon_on_command(FakeDamon *fake, const char *word, void (*called)(gpointer
     fake->watched = word;
     fake->called = called;
     fake->called_with = user_data;
+}
+
+void
+fake_damon_on_pass(FakeDamon *fake, void (*called)(const FakeDamonRun *run, gpointer user_data),
+                   gpointer user_data)
+{
+    fake->passed = called;
+    fake->passed_with = user_data;
+}
+
+void
+fake_damon_make_passes(FakeDamon *fake)
+{
+    for (guint i = 0; i < fake->n_slots; i++) {
+        const Slot *slot = &fake->slots[i];
+
+        if (slot->on && slot->run != NULL && is_pass_due(slot))
+            make_pass(fake, i);
+    }
 }
 
 void

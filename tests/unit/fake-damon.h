@@ -9,6 +9,7 @@
  * threads may use it. */
 #pragma once
 
+#include "base/file-io.h"
 #include "memory/block-ranges.h"
 
 #include <sys/types.h>
@@ -46,6 +47,9 @@ void fake_damon_free(FakeDamon *fake);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FakeDamon, fake_damon_free)
 
+/* The calls that it puts below the seam: for whoever has others in front of them. */
+const FolioFileCalls *fake_damon_get_calls(void);
+
 const char *fake_damon_sys_root(const FakeDamon *fake);
 const char *fake_damon_proc_root(const FakeDamon *fake);
 
@@ -72,6 +76,14 @@ void fake_damon_say(FakeDamon *fake, guint64 address, const char *word);
 /* Called within that command, after it took effect. word is what is written to "state", static. */
 void fake_damon_on_command(FakeDamon *fake, const char *word, void (*called)(gpointer user_data),
                            gpointer user_data);
+
+/* Called for each pass of a kdamond, with what it was turned on with: what becomes of the memory is
+ * for the test to say. */
+void fake_damon_on_pass(FakeDamon *fake,
+                        void (*called)(const FakeDamonRun *run, gpointer user_data),
+                        gpointer user_data);
+/* Kdamonds that are on make the passes that they have not made, though nobody asks for stats. */
+void fake_damon_make_passes(FakeDamon *fake);
 
 /* Others: n kdamonds of another program, the first of them on if so said, which nobody may touch
  * from now on; a module that is enabled; a kernel thread, or a program that has its name. */

@@ -109,3 +109,24 @@ sum_smaps(const char *start, gsize bytes, SmapsSum *sum)
     }
     fclose(smaps);
 }
+
+/* Bytes of shared memory of a process that PMDs map, by its smaps: where foliod acts, it does not
+ * look there. */
+static inline gsize
+pmd_mapped_of(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/smaps", pid);
+    FILE *smaps = fopen(path, "r");
+    char line[8192];
+    gsize sum = 0;
+
+    assert_non_null(smaps);
+    while (fgets(line, sizeof line, smaps) != NULL) {
+        unsigned long kib;
+
+        if (sscanf(line, "ShmemPmdMapped: %lu kB", &kib) == 1)
+            sum += kib * 1024;
+    }
+    fclose(smaps);
+    return sum;
+}

@@ -101,23 +101,6 @@ tear_down(void **state)
     return 0;
 }
 
-static FolioGuestRam *
-ram_of(const ActChild *child)
-{
-    FolioRamBlock block = {
-        .id = (char *) "ram",
-        .hva = (gsize) child->ram,
-        .bytes = child->n_blocks * BLOCK,
-        .inode = 7,
-        .shared = TRUE,
-    };
-    g_autoptr(GPtrArray) blocks = g_ptr_array_new();
-    const FolioGuestRam ram = { .blocks = blocks, .bytes = block.bytes };
-
-    g_ptr_array_add(blocks, &block);
-    return folio_guest_ram_copy(&ram);
-}
-
 static void
 on_progress(guint64 done, guint64 total, gpointer user_data)
 {
@@ -143,7 +126,7 @@ run(Stage *stage, FolioActuator *actuator, FolioActKind kind, guint order, guint
     g_autoptr(FolioActRequest) request = act_child_request(stage->child, kind, order, first, n);
     g_autoptr(GError) error = NULL;
 
-    request->ram = ram_of(stage->child);
+    request->ram = act_child_ram(stage->child);
     stage->ended = FALSE;
     assert_non_null(actuator->klass->start(actuator, request, &events, stage, &error));
     while (!stage->ended)

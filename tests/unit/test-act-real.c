@@ -36,26 +36,6 @@ allow_huge(const Stage *stage)
     assert_int_equal(mount("foliod-test", stage->dir, "tmpfs", MS_REMOUNT, "huge=always"), 0);
 }
 
-/* Bytes that PMDs map, by the child's smaps: the run does not look there. */
-static gsize
-pmd_mapped(const Stage *stage)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/smaps", stage->child->pid);
-    FILE *smaps = fopen(path, "r");
-    char line[8192];
-    gsize sum = 0;
-
-    assert_non_null(smaps);
-    while (fgets(line, sizeof line, smaps) != NULL) {
-        unsigned long kib;
-
-        if (sscanf(line, "ShmemPmdMapped: %lu kB", &kib) == 1)
-            sum += kib * 1024;
-    }
-    fclose(smaps);
-    return sum;
-}
-
 static void
 assert_outcomes(const Stage *stage, guint done, guint already, guint left, guint absent)
 {
@@ -92,12 +72,12 @@ test_collapse(void **state)
     allow_huge(stage);
     assert_true(act_child_tell(child, CHILD_WRITE, 4));
     assert_true(act_child_tell(child, CHILD_BY_PAGES, 5));
-    assert_int_equal(pmd_mapped(stage), BLOCK);
+    assert_int_equal(pmd_mapped_of(stage->child->pid), BLOCK);
 
     act(stage, collapser, FOLIO_ACT_COLLAPSE, 9, 0, N_BLOCKS);
     assert_outcomes(stage, 5, 1, 0, 2);
     assert_string_equal(stage->told.report.way, "madvise-collapse");
-    assert_int_equal(pmd_mapped(stage), 6 * BLOCK);
+    assert_int_equal(pmd_mapped_of(stage->child->pid), 6 * BLOCK);
     for (guint i = 0; i < 6; i++) {
         if (i != 3)
             assert_true(act_child_tell(child, CHILD_SUM, i));
@@ -121,7 +101,7 @@ test_collapse_refused(void **state)
     act(stage, collapser, FOLIO_ACT_COLLAPSE, 9, 0, N_BLOCKS);
     assert_outcomes(stage, 0, 0, 2, N_BLOCKS - 2);
     assert_int_equal(stage->told.report.left[FOLIO_LEFT_REFUSED], 2);
-    assert_int_equal(pmd_mapped(stage), 0);
+    assert_int_equal(pmd_mapped_of(stage->child->pid), 0);
 }
 
 static void
@@ -183,7 +163,7 @@ test_split(void **state)
     stage->way.act = punch_first;
     act(stage, stage->actuator, FOLIO_ACT_SPLIT, 8, 0, 1);
     assert_outcomes(stage, 1, 0, 0, 0);
-    assert_int_equal(pmd_mapped(stage), BLOCK);
+    assert_int_equal(pmd_mapped_of(stage->child->pid), BLOCK);
 
     /* Used again, it is as small as it was made. */
     stage->way.act = NULL;
@@ -218,7 +198,7 @@ test_forgotten(void **state)
     assert_int_equal(stage->told.report.outcomes[FOLIO_OUTCOME_GONE], 1);
     act(stage, collapser, FOLIO_ACT_COLLAPSE, 9, 0, 1);
     assert_outcomes(stage, 1, 0, 0, 0);
-    assert_int_equal(pmd_mapped(stage), BLOCK);
+    assert_int_equal(pmd_mapped_of(stage->child->pid), BLOCK);
 }
 
 /* What the ledger has as split, unmapped since, is made whole; what of it was given back since is
@@ -236,7 +216,7 @@ test_restore(void **state)
     stage->way.act = punch_every_second;
     act(stage, stage->actuator, FOLIO_ACT_SPLIT, 0, 0, 3);
     assert_outcomes(stage, 3, 0, 0, 0);
-    assert_int_equal(pmd_mapped(stage), BLOCK);
+    assert_int_equal(pmd_mapped_of(stage->child->pid), BLOCK);
     punch(stage->child, 2 * (off_t) BLOCK, (off_t) BLOCK);
 
     g_array_append_val(fake_ledger.split, split);
@@ -247,7 +227,7 @@ test_restore(void **state)
     stage->told = (Told){ 0 };
     run_request(collapser, request, &stage->told);
     assert_outcomes(stage, 2, 0, 0, 1);
-    assert_int_equal(pmd_mapped(stage), 3 * BLOCK);
+    assert_int_equal(pmd_mapped_of(stage->child->pid), 3 * BLOCK);
     assert_string_equal(fake_ledger.steps->str, "begin 3; before; after; ended 3; give back; ");
 }
 

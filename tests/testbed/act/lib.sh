@@ -44,6 +44,9 @@ process_state() { grep '^THP' "/proc/$(qemu_of "$1")/status" || true; } # GUEST
 
 # The checker has most of the memory, and goes through it again and again.
 start_checked() { # NAME MIB [EMULATOR]
+    # One of that name may have been before.
+    virsh -q undefine "$1" > /dev/null 2>&1 || true
+    rm -f "$(console_of "$1")"
     guest_backing="<allocation mode='immediate'/>" start_guest "$1" "$2" "PERCENT=${percent:-70}" "${3:-$launcher}"
     wait_for_console "$1" 'memcheck: pass 1 .* errors 0' 300
 }
