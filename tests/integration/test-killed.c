@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* foliod is killed again and again while a guest runs that has something split: each start takes
- * over what the ledger says, changes nothing of it, and restores all of it when told to. This
+ * over what the ledger says, changes nothing of it, and restores all of it when told to, also when
+ * it is libvirtd that is killed meanwhile. This
  * machine's kernel need not be able to split: a ledger of one split is written and made true by
  * punching holes into the guest's RAM, which never misses it. */
 #include "guests.h"
 #include "integration/ctl-run.h"
 #include "integration/daemon.h"
+#include "libvirtd.h"
 #include "private-tmpfs.h"
 
 #include "act/ledger.h"
@@ -24,11 +26,12 @@
 #define FIRST 4u
 #define N     ((guint) (RAM_MIB / 2 - FIRST - 4))
 
-#define KILLS         20
-#define RESTORE_KILLS 10
+#define KILLS          20
+#define RESTORE_KILLS  10
+#define LIBVIRTD_KILLS 5
 
 typedef struct {
-    virConnectPtr connect;
+    virConnectPtr connect; /* closed while libvirtd is killed */
     virDomainPtr domain;
     pid_t pid; /* of QEMU */
     Daemon *daemon;
@@ -94,11 +97,13 @@ split(Fixture *fixture)
                                       .name = (char *) NAME,
                                       .ram = ram,
                                       .by = (char *) "uid 0" };
-    FolioOutcome outcomes[N] = { FOLIO_OUTCOME_DONE };
+    FolioOutcome outcomes[N];
     g_autoptr(FolioLedger) ledger = NULL;
     g_autoptr(FolioLedgerGuest) guest = NULL;
     g_autoptr(GError) error = NULL;
 
+    for (guint i = 0; i < N; i++)
+        outcomes[i] = FOLIO_OUTCOME_DONE;
     assert_int_equal(g_mkdir_with_parents(state_dir, 0700), 0);
     ledger = folio_ledger_open(state_dir);
     guest = folio_ledger_get_guest(ledger, UUID, process);
@@ -161,6 +166,23 @@ test_killed(void **state)
     assert_int_equal(pmd_mapped_of(fixture->pid), fixture->pmd_mapped - N * BLOCK);
 }
 
+static void
+restore(Fixture *fixture, const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) job = daemon_call(fixture->daemon, path, FOLIOD_GUEST, "Restore",
+                                          g_variant_new("(a{sv})", NULL), &error);
+
+    assert_no_error(error);
+}
+
+static void
+assert_restored(Fixture *fixture, const char *path)
+{
+    assert_int_equal(count(fixture, path, "SplitNowBlocks"), 0);
+    assert_int_equal(pmd_mapped_of(fixture->pid), fixture->pmd_mapped);
+}
+
 /* What is whole by then is not split any more, and all of it is in the end. */
 static void
 test_killed_while_it_restores(void **state)
@@ -172,14 +194,11 @@ test_killed_while_it_restores(void **state)
 
     for (guint i = 0; i < RESTORE_KILLS; i++) {
         g_autofree char *path = start(fixture);
-        g_autoptr(GVariant) job = NULL;
 
         assert_in_range(count(fixture, path, "SplitNowBlocks"), 0, left);
         left = count(fixture, path, "SplitNowBlocks");
         print_message("kill %u: %u of %u blocks are split\n", i, (guint) left, N);
-        job = daemon_call(fixture->daemon, path, FOLIOD_GUEST, "Restore",
-                          g_variant_new("(a{sv})", NULL), NULL);
-        assert_non_null(job);
+        restore(fixture, path);
         g_usleep((gulong) g_rand_int_range(fixture->rand, 0, 20 * 1000));
         kill_daemon(fixture);
     }
@@ -187,9 +206,52 @@ test_killed_while_it_restores(void **state)
     text = ctl_print(WORDS("restore", NAME));
     assert_int_equal(count(fixture, last, "SplitBlocks"), N);
     assert_in_range(count(fixture, last, "CollapsedBlocks"), 0, N);
-    assert_int_equal(count(fixture, last, "SplitNowBlocks"), 0);
-    assert_int_equal(pmd_mapped_of(fixture->pid), fixture->pmd_mapped);
+    assert_restored(fixture, last);
     daemon_stop(fixture->daemon);
+}
+
+static void
+reconnect(Fixture *fixture)
+{
+    fixture->connect = folio_test_connect("qemu:///system");
+    fixture->domain = virDomainLookupByName(fixture->connect, NAME);
+    assert_non_null(fixture->domain);
+}
+
+static void
+disconnect(Fixture *fixture)
+{
+    virDomainFree(fixture->domain);
+    virConnectClose(fixture->connect);
+}
+
+/* The job is about a process, not about libvirt's connection: it goes on. */
+static void
+test_libvirtd_killed(void **state)
+{
+    Fixture *fixture = *state;
+
+    disconnect(fixture);
+    for (guint i = 0; i < LIBVIRTD_KILLS; i++) {
+        g_autofree char *path = NULL;
+        g_autofree char *later = NULL;
+        gint64 deadline;
+
+        split(fixture);
+        path = start(fixture);
+        restore(fixture, path);
+        g_usleep((gulong) g_rand_int_range(fixture->rand, 0, 20 * 1000));
+        folio_test_libvirtd_kill();
+        folio_test_libvirtd_start();
+        daemon_wait_connected(fixture->daemon, TRUE);
+        later = daemon_wait_state(fixture->daemon, NAME, "located");
+        deadline = deadline_after(PATIENCE_SECONDS);
+        while (count(fixture, later, "SplitNowBlocks") > 0 && before_deadline(deadline))
+            ;
+        assert_restored(fixture, later);
+        daemon_stop(fixture->daemon);
+    }
+    reconnect(fixture);
 }
 
 static int
@@ -239,6 +301,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_killed),
         cmocka_unit_test(test_killed_while_it_restores),
+        cmocka_unit_test(test_libvirtd_killed),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

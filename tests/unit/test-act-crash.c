@@ -126,7 +126,7 @@ serve(Watched *watched)
         watched->kill.victim != KILL_NOBODY && watched->kill.after_usec != G_MAXINT64;
 
     for (;;) {
-        const gint64 left = begin + watched->kill.after_usec - g_get_monotonic_time();
+        const gint64 left = timed ? begin + watched->kill.after_usec - g_get_monotonic_time() : 0;
         const struct timespec wait = { .tv_sec = MAX(left, 0) / 1000000,
                                        .tv_nsec = MAX(left, 0) % 1000000 * 1000 };
         struct pollfd fd = { .fd = watched->fd, .events = POLLIN };
@@ -171,6 +171,7 @@ run_foliod(Watched *watched, Whole *whole, const Task *task, const Kill *with)
 typedef struct {
     FolioLedgerCounters counters;
     gboolean open[WHOLE_BLOCKS]; /* the ledger says that they may be split, and they are not */
+    guint in_job;                /* how often a foliod was killed in one */
 } Known;
 
 static void
@@ -305,6 +306,7 @@ kill_one(Whole *whole, GRand *rand, const Span *span, gboolean restores, Known *
     if (g_rand_boolean(rand))
         fake_damon_make_passes(whole->fake);
     assert_ledger(whole, &watched, known);
+    known->in_job += watched.dead && watched.under_way;
     return watched.dead;
 }
 
@@ -343,9 +345,11 @@ test_crash(void **state)
         if (n_killed / 10 <= n_guests)
             continue;
         kill_guest_once(whole, rand, &span, n_guests++ % 2 == 0 ? KILL_GUEST : KILL_BOTH);
-        known = (Known){ 0 };
+        known = (Known){ .in_job = known.in_job };
     }
-    print_message("foliod was killed %u times, a guest %u times\n", n_killed, n_guests);
+    print_message("foliod was killed %u times, %u of them in an action; a guest %u times\n",
+                  n_killed, known.in_job, n_guests);
+    assert_true(known.in_job > n_killed / 3);
     whole_free(whole);
 }
 
