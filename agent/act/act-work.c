@@ -12,6 +12,9 @@
 #define RETRIES          3u
 #define FIRST_PAUSE_MSEC 250
 
+/* After a failure: what was killed has mostly ended by then. */
+#define ENDING_MSEC 20
+
 typedef struct {
     FolioActWork *work;
     FolioChunkWork chunk;
@@ -72,12 +75,18 @@ settle_some(Run *run, const FolioBlockResult *results, guint n)
     settle(run, settled, n_settled);
 }
 
-static gboolean
-check_alive(const Run *run, GError **error)
+static void
+set_ended_error(GError **error)
 {
-    if (folio_process_is_alive(run->work->request->process))
-        return TRUE;
     g_set_error_literal(error, FOLIO_ERROR, FOLIO_ERROR_NOT_FOUND, "the process has ended");
+}
+
+static gboolean
+check_alive(const FolioProcess *process, GError **error)
+{
+    if (folio_process_is_alive(process))
+        return TRUE;
+    set_ended_error(error);
     return FALSE;
 }
 
@@ -90,7 +99,7 @@ do_chunk(Run *run, const guint64 *blocks, guint n, gboolean again, gboolean *tri
 
     *tried = FALSE;
     if (g_cancellable_set_error_if_cancelled(run->work->cancellable, error) ||
-        !check_alive(run, error))
+        !check_alive(run->work->request->process, error))
         return FALSE;
     done = folio_chunk_work_do(&run->chunk, blocks, n, again, results, tried, error);
     if (*tried) {
@@ -238,6 +247,14 @@ give_khugepaged_back(const Run *run, GError **error)
                                       error);
 }
 
+static gboolean
+is_ending(const FolioProcess *process)
+{
+    GPollFD ended = { .fd = folio_process_get_pidfd(process), .events = G_IO_IN };
+
+    return g_poll(&ended, 1, ENDING_MSEC) > 0;
+}
+
 static void
 run_init(Run *run, FolioActWork *work)
 {
@@ -279,10 +296,8 @@ folio_act_work_do(FolioActWork *work, GError **error)
     Run run = { 0 };
     gboolean done;
 
-    if (!folio_process_is_alive(work->request->process)) {
-        g_set_error_literal(error, FOLIO_ERROR, FOLIO_ERROR_NOT_FOUND, "the process has ended");
+    if (!check_alive(work->request->process, error))
         return FALSE;
-    }
     run_init(&run, work);
     done = find_blocks(&run, error) && (run.blocks->len == 0 || act(&run, error));
     if (run.busy->len > 0) {
@@ -291,9 +306,10 @@ folio_act_work_do(FolioActWork *work, GError **error)
     }
     done = done && give_khugepaged_back(&run, error);
     /* However it was noticed. */
-    if (!done && !folio_process_is_alive(work->request->process)) {
+    if (!done && !g_cancellable_is_cancelled(work->cancellable) &&
+        is_ending(work->request->process)) {
         g_clear_error(error);
-        check_alive(&run, error);
+        set_ended_error(error);
     }
     run_clear(&run);
     return done;

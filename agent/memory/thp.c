@@ -2,6 +2,7 @@
 /* The transparent-huge-page setting of a process. */
 #include "memory/thp.h"
 
+#include "base/error.h"
 #include "base/file-io.h"
 
 #include <string.h>
@@ -70,6 +71,12 @@ folio_thp_read_status(const FolioProcess *process, FolioThpStatus *status, GErro
 
     if (text == NULL) {
         g_prefix_error(error, "/proc/%d/", folio_process_get_pid(process));
+        return FALSE;
+    }
+    /* Of a process that is being killed the memory goes first, and with it these lines. */
+    if (strstr(text, "\nTHP_enabled:") == NULL && strstr(text, "\nVmSize:") == NULL) {
+        g_set_error(error, FOLIO_ERROR, FOLIO_ERROR_NOT_FOUND, "the process %d is ending",
+                    (int) folio_process_get_pid(process));
         return FALSE;
     }
     folio_thp_parse_status(text, status);
