@@ -70,7 +70,7 @@ append_policy(const FolioInvocation *invocation, GVariant *guest, GString *out)
         folio_append_field(invocation, out, "hints capped", FOLIO_COLOUR_NONE, capped);
 }
 
-/* "5 split, 2 collapsed, 1 left as they were; 3 are split now", "" when nothing was done. */
+/* "5 split, 2 collapsed, 1 left as they were; 3 are split now, ...", "" when nothing was done. */
 static char *
 describe_acts(GVariant *guest)
 {
@@ -83,6 +83,7 @@ describe_acts(GVariant *guest)
         { "PartlyBlocks", "done in part" },
         { "RecollapsedBlocks", "made huge again by others" },
     };
+    const guint64 now = folio_dict_number(guest, "SplitNowBlocks");
     GString *out = g_string_new(NULL);
 
     for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++) {
@@ -93,8 +94,10 @@ describe_acts(GVariant *guest)
                                    numbers[i].text);
     }
     if (out->len > 0)
-        g_string_append_printf(out, "; %" G_GUINT64_FORMAT " are split now",
-                               folio_dict_number(guest, "SplitNowBlocks"));
+        g_string_append_printf(out, "; %" G_GUINT64_FORMAT " are split now", now);
+    if (now > 0)
+        g_string_append(out, " (pages of them count as present once they are used; "
+                             "a split frees nothing)");
     return g_string_free(out, FALSE);
 }
 
