@@ -9,6 +9,7 @@
 #include "virt/link.h"
 
 #include <libvirt-glib/libvirt-glib.h>
+#include <libxml/parser.h>
 
 /* Between the end of a round and the start of the next one: as long as the round took, so that
  * rounds take half of one thread at most, but within these bounds; a round for one guest takes
@@ -88,6 +89,8 @@ ignore_vir_error(void *data, virErrorPtr error)
 void
 folio_connection_init_libvirt(void)
 {
+    /* Before any thread: two that do it at once would be one too many. */
+    xmlInitParser();
     virInitialize();
     /* libvirt prints errors by default; each of ours is read where it happens. */
     virSetErrorFunc(NULL, ignore_vir_error);
