@@ -20,7 +20,7 @@ struct _FolioActedGuest {
 
 /* A look: what it needs, and what it finds. */
 typedef struct {
-    FolioActedGuest *acted; /* a reference */
+    FolioActedGuest *acted; /* a reference, given back on the main context */
     char *uuid, *name;
     FolioProcess *process;
     FolioGuestRam *ram;
@@ -80,7 +80,6 @@ look_free(gpointer data)
 {
     Look *look = data;
 
-    release(look->acted);
     folio_process_unref(look->process);
     folio_guest_ram_free(look->ram);
     folio_ledger_guest_unref(look->record);
@@ -140,12 +139,14 @@ on_looked(GObject *source, GAsyncResult *result, gpointer user_data)
 
     acted->host->looks--;
     acted->looking = FALSE;
-    if (acted->guest == NULL || acted->process != look->process)
-        return;
-    acted->keeper = look->keeper;
-    acted->keepable = look->keepable;
-    acted->renewed_usec = look->renewed_usec;
-    acted->looked(acted->guest, acted->user_data);
+    if (acted->guest != NULL && acted->process == look->process) {
+        acted->keeper = look->keeper;
+        acted->keepable = look->keepable;
+        acted->renewed_usec = look->renewed_usec;
+        acted->looked(acted->guest, acted->user_data);
+    }
+    /* Not with the task, which may be freed by its thread. */
+    release(acted);
 }
 
 gboolean

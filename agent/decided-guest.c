@@ -381,7 +381,7 @@ do_round(FolioDecidedGuest *decided, double pressure)
 }
 
 typedef struct {
-    FolioDecidedGuest *decided; /* a reference */
+    FolioDecidedGuest *decided; /* a reference, given back on the main context */
     char *proc_root;
     double pressure;
 } Look;
@@ -391,7 +391,6 @@ look_free(gpointer data)
 {
     Look *look = data;
 
-    release(look->decided);
     g_free(look->proc_root);
     g_free(look);
 }
@@ -414,6 +413,8 @@ on_pressure(GObject *source, GAsyncResult *result, gpointer user_data)
     decided->asking = FALSE;
     if (may_begin(decided))
         do_round(decided, look->pressure);
+    /* Not with the task, which may be freed by its thread. */
+    release(decided);
 }
 
 /* With what is left of the plan, if it can be gone on with. */

@@ -166,7 +166,7 @@ folio_planner_counts(const FolioPlanner *planner)
 /* Windows */
 
 typedef struct {
-    FolioPlanner *planner; /* a reference */
+    FolioPlanner *planner; /* a reference, given back on the main context */
     FolioProcess *process;
     FolioGuestRam *ram;
     FolioLedgerGuest *record;
@@ -183,7 +183,6 @@ window_free(gpointer data)
     folio_guest_ram_free(window->ram);
     folio_heat_snapshot_unref(window->snapshot);
     g_clear_pointer(&window->record, folio_ledger_guest_unref);
-    release(window->planner);
     g_free(window);
 }
 
@@ -222,6 +221,8 @@ on_planned(GObject *source, GAsyncResult *result, gpointer user_data)
     hand_in_settled(planner);
     if (planner->planned != NULL)
         planner->planned(error, planner->user_data);
+    /* Not with the task, which may be freed by its thread. */
+    release(planner);
 }
 
 /* What it had a plan of may have gone. */
