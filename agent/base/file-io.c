@@ -52,31 +52,16 @@ system_renameat(int dir_fd, const char *from, const char *to)
     return renameat(dir_fd, from, dir_fd, to);
 }
 
-static const FolioFileCalls system_calls = {
-    .openat = system_openat,
-    .read = read,
-    .ioctl = system_ioctl,
-    .getlk = system_getlk,
-    .write = write,
-    .madvise = system_madvise,
-    .createat = system_createat,
-    .renameat = system_renameat,
-    .mkdir = mkdir,
-    .rmdir = rmdir,
-};
+/* Once for the two that start alike. */
+#define SYSTEM_CALLS                                                                         \
+    {                                                                                        \
+        .openat = system_openat, .read = read, .ioctl = system_ioctl, .getlk = system_getlk, \
+        .write = write, .madvise = system_madvise, .createat = system_createat,              \
+        .renameat = system_renameat, .mkdir = mkdir, .rmdir = rmdir,                         \
+    }
 
-static FolioFileCalls calls = {
-    .openat = system_openat,
-    .read = read,
-    .ioctl = system_ioctl,
-    .getlk = system_getlk,
-    .write = write,
-    .madvise = system_madvise,
-    .createat = system_createat,
-    .renameat = system_renameat,
-    .mkdir = mkdir,
-    .rmdir = rmdir,
-};
+static const FolioFileCalls system_calls = SYSTEM_CALLS;
+static FolioFileCalls calls = SYSTEM_CALLS;
 
 void
 folio_file_set_calls(const FolioFileCalls *new_calls)
