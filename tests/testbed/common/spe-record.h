@@ -58,6 +58,13 @@ spe_is_store(const struct spe_record *record)
     return (record->field[SPE_OPERATION] & 1) != 0;
 }
 
+/* An atomic operation is a load and a store, and passes the filters of both. */
+static inline bool
+spe_is_load(const struct spe_record *record)
+{
+    return !spe_is_store(record) || (record->field[SPE_OPERATION] & 6) == 6;
+}
+
 static inline bool
 spe_is_guest(const struct spe_record *record)
 {
