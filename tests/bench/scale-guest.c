@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* scale-guest: what foliod sees of QEMU, many times over, for agent-scale.
- * "-uuid UUID NAME FILE BYTES VCPUS" maps the file at a multiple of 2 MiB with all that is in its page
- * cache, starts threads that do nothing and have the names of vCPUs, and writes NAME.pid, locked, in
- * the directory where it runs. "-fill FILE BYTES SMALL" makes the file, of huge pages but for the SMALL
- * blocks of 2 MiB from its first on, which are of pages of 4 KiB. */
+ * "-uuid UUID NAME FILE BYTES VCPUS" maps the file at a multiple of 2 MiB with all that is in its
+ * page cache, starts threads that do nothing and have the names of vCPUs, and writes NAME.pid,
+ * locked, in the directory where it runs. "-fill FILE BYTES SMALL" makes the file, of huge pages
+ * but for the SMALL blocks of 2 MiB from its first on, which are of pages of 4 KiB. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>

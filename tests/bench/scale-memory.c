@@ -125,9 +125,9 @@ move_entries(guint guest, guint64 *entries, gsize n)
 
         if (!(entries[i] & ENTRY_PRESENT) || frame == 0)
             continue;
-        entries[i] = (entries[i] & ~ENTRY_FRAME) |
-                     (scale_memory_frame(guest, move_chunk(frame / CHUNK_FRAMES)) +
-                      frame % CHUNK_FRAMES);
+        entries[i] =
+            (entries[i] & ~ENTRY_FRAME) |
+            (scale_memory_frame(guest, move_chunk(frame / CHUNK_FRAMES)) + frame % CHUNK_FRAMES);
     }
 }
 

@@ -7,7 +7,7 @@
 #include <glib.h>
 
 /* 2 MiB of frames for each guest; more than the file has, since small pages lie anywhere. */
-#define SCALE_CHUNKS 8192u
+#define SCALE_CHUNKS 3072u
 
 /* Puts itself below the seam. */
 void scale_memory_install(void);

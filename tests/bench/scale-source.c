@@ -1,21 +1,30 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Samples in place of those of SPE, of guests whose memory is that of scale-memory: a third of a
- * guest's blocks is never used, a third has 16 sub-pages in use, a third is used all over. They come
- * at the rate that the period allows: ACCESSES a second of the whole host, at most MAX_RATE samples,
- * which is what 2% of a core takes in. */
+ * guest's blocks is never used, a third has 16 sub-pages in use, a third is used all over. They
+ * come at the rate that the period allows: ACCESSES a second of the whole host, at most MAX_RATE
+ * samples, which is what 2% of a core takes in. What that took is told in the file that
+ * SCALE_DECODED names: nanoseconds and samples, 8 bytes each. */
 #include "sample/spe-source.h"
 #include "scale-memory.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
-/* 128 cores, each with some 1.5 thousand million loads and stores a second. */
-#define ACCESSES 2e11
+/* 64 busy cores, each with a thousand million operations a second. */
+#define ACCESSES 6.4e10
 #define MAX_RATE 1e6
 #define BATCH    1024
 #define HOT      16
 
 typedef struct {
+    guint64 nsec, samples;
+} Decoded;
+
+typedef struct {
     FolioSource base;
+    Decoded *decoded;
 } ScaleSource;
 
 typedef struct {
@@ -69,7 +78,8 @@ scale_open(FolioSource *source, const FolioProcess *process, GError **error)
     Session *session = g_new0(Session, 1);
 
     session->base.source = source;
-    session->state = 88172645463325252u + (process != NULL ? (guint64) folio_process_get_pid(process) : 0);
+    session->state =
+        88172645463325252u + (process != NULL ? (guint64) folio_process_get_pid(process) : 0);
     session->drained_at = g_get_monotonic_time();
     session->counters.period = 65536;
     session->counters.threads = 1;
@@ -80,9 +90,13 @@ static gboolean
 scale_drain(FolioSourceSession *base, FolioSampleSink sink, gpointer user_data, GError **error)
 {
     Session *session = (Session *) base;
+    Decoded *decoded = ((ScaleSource *) base->source)->decoded;
     const guint64 start = thread_nsec();
     const gint64 now = g_get_monotonic_time();
-    const double rate = MIN(ACCESSES / (double) session->counters.period, MAX_RATE);
+    const guint sharers = base->source->whole_host ? 1 : scale_memory_count_guests();
+    const double rate =
+        MIN(ACCESSES / (double) session->counters.period, MAX_RATE) / MAX(sharers, 1);
+    guint64 nsec;
 
     if (session->enabled && scale_memory_count_chunks() > 0)
         session->owed += rate * (double) (now - session->drained_at) / G_USEC_PER_SEC;
@@ -96,8 +110,11 @@ scale_drain(FolioSourceSession *base, FolioSampleSink sink, gpointer user_data, 
         session->owed -= (double) n;
         session->counters.samples += n;
         session->counters.guest_samples += n;
+        decoded->samples += n;
     }
-    session->counters.cpu_nsec += thread_nsec() - start;
+    nsec = thread_nsec() - start;
+    session->counters.cpu_nsec += nsec;
+    decoded->nsec += nsec;
     return TRUE;
 }
 
@@ -141,7 +158,20 @@ scale_close(FolioSourceSession *base)
 static void
 scale_free(FolioSource *source)
 {
+    munmap(((ScaleSource *) source)->decoded, sizeof(Decoded));
     g_free(source);
+}
+
+static Decoded *
+map_decoded(void)
+{
+    const int fd = open(g_getenv("SCALE_DECODED"), O_RDWR | O_CLOEXEC);
+    Decoded *decoded = mmap(NULL, sizeof(Decoded), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (decoded == MAP_FAILED)
+        g_error("SCALE_DECODED is to name a file of 16 bytes");
+    close(fd);
+    return decoded;
 }
 
 /* In the place of the function of that name. */
@@ -165,5 +195,6 @@ __wrap_folio_spe_source_new(const FolioSpeSourceOptions *options, GError **error
 
     source->base.klass = &klass;
     source->base.whole_host = options->whole_host;
+    source->decoded = map_decoded();
     return &source->base;
 }
