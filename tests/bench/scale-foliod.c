@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* foliod as it is, for agent-scale, but for three things: guests share their memory (scale-memory),
  * samples are made up (scale-source), and libvirt's test driver, whose domains are of the type
- * "test", is believed to run them by KVM. */
+ * "test", is believed to run them by KVM. SCALE_SPLIT: see scale_memory_install. */
 #include "scale-memory.h"
 
 #include <libvirt/libvirt.h>
@@ -27,5 +27,7 @@ __wrap_virDomainGetXMLDesc(virDomainPtr domain, unsigned int flags)
 static void
 install(void)
 {
-    scale_memory_install();
+    const char *n_split = g_getenv("SCALE_SPLIT");
+
+    scale_memory_install(n_split != NULL ? (guint) g_ascii_strtoull(n_split, NULL, 10) : 0);
 }

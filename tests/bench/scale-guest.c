@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* scale-guest: what foliod sees of QEMU, many times over, for agent-scale.
- * "-uuid UUID NAME FILE BYTES VCPUS" maps the file at a multiple of 2 MiB with all that is in its
+ *   -uuid UUID NAME FILE BYTES VCPUS   maps the file, at SCALE_RAM_START, with all that is in its
  * page cache, starts threads that do nothing and have the names of vCPUs, and writes NAME.pid,
- * locked, in the directory where it runs. "-fill FILE BYTES SMALL" makes the file, of huge pages
- * but for the SMALL blocks of 2 MiB from its first on, which are of pages of 4 KiB. */
+ *       locked, in the directory where it runs
+ *   -fill FILE BYTES SMALL             makes the file, of huge pages but for the SMALL blocks of 2
+ * MiB from its first on, which are of pages of 4 KiB -punch FILE BLOCKS PAGES           gives back
+ * so many pages of each of its first blocks, here and there */
+#include "scale-memory.h"
+
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -14,7 +18,9 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define BLOCK ((size_t) 2 << 20)
+#define BLOCK       ((size_t) 2 << 20)
+#define PAGE        4096
+#define BLOCK_PAGES (BLOCK / PAGE)
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
@@ -36,14 +42,14 @@ static char *
 map_file(const char *path, size_t bytes, int flags)
 {
     const int fd = open(path, O_RDWR | O_CLOEXEC | flags, 0600);
-    char *room = mmap(NULL, bytes + BLOCK, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    char *start = room + BLOCK - (size_t) room % BLOCK;
+    char *ram;
 
-    if (fd < 0 || room == MAP_FAILED || (flags != 0 && ftruncate(fd, (off_t) bytes) != 0))
+    if (fd < 0 || (flags != 0 && ftruncate(fd, (off_t) bytes) != 0))
         return NULL;
-    start = mmap(start, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+    ram = mmap((void *) SCALE_RAM_START, bytes, PROT_READ | PROT_WRITE,
+               MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
     close(fd);
-    return start != MAP_FAILED ? start : NULL;
+    return ram != MAP_FAILED ? ram : NULL;
 }
 
 static int
@@ -51,11 +57,23 @@ fill(const char *path, size_t bytes, size_t small)
 {
     char *ram = map_file(path, bytes, O_CREAT);
 
-    if (ram == NULL || small > bytes)
-        return 2;
-    if (small > 0 && madvise(ram, small, MADV_NOHUGEPAGE) != 0)
+    if (ram == NULL || small > bytes || (small > 0 && madvise(ram, small, MADV_NOHUGEPAGE) != 0))
         return 2;
     return madvise(ram, bytes, MADV_POPULATE_WRITE) == 0 ? 0 : 2;
+}
+
+static int
+punch(const char *path, size_t n_blocks, size_t n_pages)
+{
+    const int fd = open(path, O_RDWR | O_CLOEXEC);
+
+    for (size_t i = 0; fd >= 0 && i < n_blocks * BLOCK_PAGES; i++) {
+        if (i * 37 % BLOCK_PAGES < n_pages &&
+            fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t) (i * PAGE), PAGE) !=
+                0)
+            return 2;
+    }
+    return fd >= 0 ? 0 : 2;
 }
 
 static int
@@ -104,6 +122,8 @@ main(int argc, char **argv)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (argc == 5 && strcmp(argv[1], "-fill") == 0)
         return fill(argv[2], strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10) * BLOCK);
+    if (argc == 5 && strcmp(argv[1], "-punch") == 0)
+        return punch(argv[2], strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10));
     if (argc == 7 && strcmp(argv[1], "-uuid") == 0)
         return play(argv[3], argv[4], strtoull(argv[5], NULL, 10), atoi(argv[6]));
     fprintf(stderr, "scale-guest: see the top of its source\n");

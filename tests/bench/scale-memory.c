@@ -12,6 +12,7 @@
 #define ENTRY_PRESENT (G_GUINT64_CONSTANT(1) << 63)
 #define ENTRY_FRAME   ((G_GUINT64_CONSTANT(1) << 55) - 1)
 #define CHUNK_FRAMES  512u
+#define PAGE_BYTES    4096u
 
 /* Not from frame 0 on: a pagemap that names that is one that hides all. */
 #define FIRST_CHUNK 512u
@@ -27,7 +28,9 @@ static pid_t pids[MAX_GUESTS];
 static guint n_guests;
 static guint32 moved[MAX_CHUNK]; /* chunk of this machine -> chunk of the file + 1 */
 static guint32 original[SCALE_CHUNKS];
-static guint n_chunks;
+static guint n_chunks; /* the first ones are those of split blocks */
+static guint n_split;
+static guint64 *split_frames; /* of this machine, by page of the split blocks */
 static GMutex lock;
 
 guint
@@ -117,31 +120,63 @@ move_chunk(guint64 chunk)
     return to;
 }
 
-static void
-move_entries(guint guest, guint64 *entries, gsize n)
+/* The frame of a page that is not of a split block. */
+static guint64
+move_frame(guint guest, guint64 frame)
 {
+    return scale_memory_frame(guest, move_chunk(frame / CHUNK_FRAMES)) + frame % CHUNK_FRAMES;
+}
+
+/* That of the page with that number of the split blocks. */
+static guint64
+move_split_frame(guint guest, guint64 page, guint64 frame)
+{
+    __atomic_store_n(&split_frames[page], frame, __ATOMIC_RELAXED);
+    return scale_memory_frame(guest, (guint) (page / CHUNK_FRAMES)) + page % CHUNK_FRAMES;
+}
+
+/* Of the pages from that number of the guest's RAM on. */
+static void
+move_entries(guint guest, guint64 page, guint64 *entries, gsize n)
+{
+    const guint64 n_split_pages = (guint64) n_split * CHUNK_FRAMES;
+
     for (gsize i = 0; i < n; i++) {
         const guint64 frame = entries[i] & ENTRY_FRAME;
 
         if (!(entries[i] & ENTRY_PRESENT) || frame == 0)
             continue;
-        entries[i] =
-            (entries[i] & ~ENTRY_FRAME) |
-            (scale_memory_frame(guest, move_chunk(frame / CHUNK_FRAMES)) + frame % CHUNK_FRAMES);
+        entries[i] &= ~ENTRY_FRAME;
+        entries[i] |= page + i < n_split_pages ? move_split_frame(guest, page + i, frame)
+                                               : move_frame(guest, frame);
     }
 }
 
-/* Of one chunk at a time, which is a short read. */
+/* The frame of this machine that a frame stands for. */
+static guint64
+original_frame(guint64 frame)
+{
+    const guint64 chunk = (frame / CHUNK_FRAMES - FIRST_CHUNK) % SCALE_CHUNKS;
+    const guint64 page = frame % CHUNK_FRAMES;
+
+    if (chunk < n_split)
+        return __atomic_load_n(&split_frames[chunk * CHUNK_FRAMES + page], __ATOMIC_RELAXED);
+    return (guint64) original[chunk] * CHUNK_FRAMES + page;
+}
+
+/* Where they are in a row there, as many as are asked for; else fewer, which is a short read. */
 static ssize_t
 read_flags(int fd, void *buffer, size_t size)
 {
     const off_t at = lseek(fd, 0, SEEK_CUR);
     const guint64 frame = (guint64) at / sizeof(guint64);
-    const guint64 chunk = (frame / CHUNK_FRAMES - FIRST_CHUNK) % SCALE_CHUNKS;
-    const gsize rest = (CHUNK_FRAMES - frame % CHUNK_FRAMES) * sizeof(guint64);
-    const guint64 real = (guint64) original[chunk] * CHUNK_FRAMES + frame % CHUNK_FRAMES;
-    const ssize_t got = pread(fd, buffer, MIN(size, rest), (off_t) (real * sizeof(guint64)));
+    const guint64 real = original_frame(frame);
+    gsize n = 1;
+    ssize_t got;
 
+    while (n < size / sizeof(guint64) && original_frame(frame + n) == real + n)
+        n++;
+    got = pread(fd, buffer, n * sizeof(guint64), (off_t) (real * sizeof(guint64)));
     if (got > 0)
         lseek(fd, at + got, SEEK_SET);
     return got;
@@ -151,20 +186,25 @@ static ssize_t
 scale_read(int fd, void *buffer, size_t size)
 {
     const gint what = g_atomic_int_get(&fds[fd]);
+    guint64 page = G_MAXINT64; /* beyond those that are split */
     ssize_t got;
 
     if (what == FD_KPAGEFLAGS)
         return read_flags(fd, buffer, size);
+    if (what > 0 && n_split > 0)
+        page = (guint64) lseek(fd, 0, SEEK_CUR) / sizeof(guint64) - SCALE_RAM_START / PAGE_BYTES;
     got = read(fd, buffer, size);
     if (what > 0 && got > 0)
-        move_entries((guint) what - 1, buffer, (gsize) got / sizeof(guint64));
+        move_entries((guint) what - 1, page, buffer, (gsize) got / sizeof(guint64));
     return got;
 }
 
 void
-scale_memory_install(void)
+scale_memory_install(guint n)
 {
     const FolioFileCalls calls = { .openat = scale_openat, .read = scale_read };
 
+    n_split = n_chunks = n;
+    split_frames = g_new0(guint64, (gsize) n * CHUNK_FRAMES);
     folio_file_set_calls(&calls);
 }
