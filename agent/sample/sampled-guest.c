@@ -420,7 +420,9 @@ step_pass(FolioSampled *guest, gint64 now, gboolean *changed)
     if (!done)
         return;
     guest->now.refresh_nsec = guest->pass_nsec;
-    guest->pass_not_before = now + (gint64) ((double) guest->pass_nsec / (share * REFRESH_PART) / 1000);
+    if (guest->mapped) /* the first one reads all, and tells little of the next */
+        guest->pass_not_before =
+            now + (gint64) ((double) guest->pass_nsec / (share * REFRESH_PART) / 1000);
     guest->passing = FALSE;
     guest->retry_sec = 0;
     if (guest->hosted)
