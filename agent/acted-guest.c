@@ -141,7 +141,8 @@ look_in_thread(GTask *task, gpointer source, gpointer task_data, GCancellable *c
     if (folio_ledger_count(look->record).split_now > 0)
         look_at_splits(look, host);
     look->keeper = folio_khugepaged_look(host->khugepaged, look->process);
-    look->keepable = folio_khugepaged_could_keep_away(host->khugepaged, look->process,
+    look->keepable = look->keeper != FOLIO_KEEPER_FREE ||
+                     folio_khugepaged_could_keep_away(host->khugepaged, look->process,
                                                       look->handling, look->may_inject);
     g_task_return_boolean(task, TRUE);
 }

@@ -22,6 +22,9 @@
 #define PAGE        4096
 #define BLOCK_PAGES (BLOCK / PAGE)
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
 #endif
@@ -59,7 +62,10 @@ fill(const char *path, size_t bytes, size_t small)
 
     if (ram == NULL || small > bytes || (small > 0 && madvise(ram, small, MADV_NOHUGEPAGE) != 0))
         return 2;
-    return madvise(ram, bytes, MADV_POPULATE_WRITE) == 0 ? 0 : 2;
+    if (madvise(ram, bytes, MADV_POPULATE_WRITE) != 0)
+        return 2;
+    /* Where none was free at once. */
+    return madvise(ram + small, bytes - small, MADV_COLLAPSE) == 0 ? 0 : 3;
 }
 
 static int

@@ -110,7 +110,8 @@ move_chunk(guint64 chunk)
         return to - 1;
     g_mutex_lock(&lock);
     if (moved[chunk] == 0) {
-        g_assert_cmpuint(n_chunks, <, SCALE_CHUNKS);
+        if (n_chunks == SCALE_CHUNKS)
+            g_error("the guests' file is not of huge pages");
         original[n_chunks] = (guint32) chunk;
         g_atomic_int_inc(&n_chunks);
         g_atomic_int_set(&moved[chunk], n_chunks);
