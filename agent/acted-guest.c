@@ -5,6 +5,11 @@
 #include "act/watch.h"
 #include "base/log.h"
 
+/* So many split blocks of all guests together are looked at each time: some 8 us each
+ * (act/watch.h), so that it takes a thousandth of a core; of 100,000 each one is looked at every 17
+ * minutes. */
+#define LOOK_BLOCKS 1024u
+
 struct _FolioActedGuest {
     FolioActedHost *host;
     FolioGuest *guest; /* NULL: it has gone */
@@ -27,6 +32,7 @@ typedef struct {
     FolioLedgerGuest *record;
     FolioKhugepaged handling;
     gboolean may_inject;
+    guint64 n_split; /* blocks of all guests */
     gint64 renewed_usec;
     FolioKeeper keeper;
     gboolean keepable;
@@ -98,6 +104,15 @@ tell(const Look *look, GError *error)
     g_clear_error(&error);
 }
 
+/* The guest's part of LOOK_BLOCKS. */
+static guint
+blocks_to_look_at(const Look *look)
+{
+    const guint64 own = folio_ledger_count(look->record).split_now;
+
+    return (guint) MAX(own * LOOK_BLOCKS / MAX(look->n_split, LOOK_BLOCKS), 1);
+}
+
 static void
 look_at_splits(Look *look, const FolioActedHost *host)
 {
@@ -105,8 +120,8 @@ look_at_splits(Look *look, const FolioActedHost *host)
     GError *error = NULL;
     guint64 recollapsed = 0;
 
-    if (!folio_watch_look(look->process, look->ram, look->record, host->proc_root, &recollapsed,
-                          &error))
+    if (!folio_watch_look(look->process, look->ram, look->record, host->proc_root,
+                          blocks_to_look_at(look), &recollapsed, &error))
         tell(look, g_steal_pointer(&error));
     if (recollapsed > 0)
         folio_log(G_LOG_LEVEL_MESSAGE, FOLIO_MESSAGE_LEDGER, look->name, look->uuid,
@@ -126,7 +141,8 @@ look_in_thread(GTask *task, gpointer source, gpointer task_data, GCancellable *c
     if (folio_ledger_count(look->record).split_now > 0)
         look_at_splits(look, host);
     look->keeper = folio_khugepaged_look(host->khugepaged, look->process);
-    look->keepable = folio_khugepaged_could_keep_away(host->khugepaged, look->process,
+    look->keepable = look->keeper != FOLIO_KEEPER_FREE ||
+                     folio_khugepaged_could_keep_away(host->khugepaged, look->process,
                                                       look->handling, look->may_inject);
     g_task_return_boolean(task, TRUE);
 }
@@ -190,6 +206,7 @@ folio_acted_guest_look(FolioActedGuest *acted, gboolean may_inject)
     look->record = folio_ledger_guest_ref(acted->record);
     look->handling = folio_guest_get_policy(guest)->values.khugepaged;
     look->may_inject = may_inject;
+    look->n_split = acted->host->n_split;
     look->renewed_usec = acted->renewed_usec;
     acted->looking = TRUE;
     acted->host->looks++;

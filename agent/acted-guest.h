@@ -14,6 +14,7 @@ typedef struct {
     FolioKhugepagedControl *khugepaged;
     FolioWay *damon; /* what renews the hold of a file */
     guint looks;     /* tasks under way */
+    guint64 n_split; /* blocks of all guests, some seconds ago */
 } FolioActedHost;
 
 typedef struct _FolioActedGuest FolioActedGuest;

@@ -32,7 +32,8 @@
 #define FOLIO_YOUNGEST      4
 #define FOLIO_DENSE_WINDOWS 5
 
-typedef enum {
+/* One byte: there is one for each block. */
+typedef enum __attribute__((packed)) {
     FOLIO_VERDICT_IDLE,      /* no access was ever seen */
     FOLIO_VERDICT_UNDECIDED, /* stays as it is */
     FOLIO_VERDICT_SPARSE,    /* few of its sub-pages are in use: split */

@@ -26,6 +26,8 @@ struct _FolioFrameRefresh {
     GArray *stretches;
     guint stretch; /* where the pass is */
     guint64 at;
+    guint turn; /* passes that have ended */
+    gboolean all;
 };
 
 static guint
@@ -148,13 +150,29 @@ check_absent(const FolioFrameRefresh *refresh, const FolioBlockFrames *block, Fo
     check_run(refresh, &run);
 }
 
+static guint
+block_at(const Stretch *stretch, guint64 address)
+{
+    return stretch->first_block + (guint) ((address - stretch->start) / FOLIO_BLOCK_BYTES);
+}
+
+/* One that stands in one piece is looked at when it is its turn. */
+static gboolean
+may_skip(guint64 address, gpointer user_data)
+{
+    const FolioFrameRefresh *refresh = user_data;
+    const guint block = block_at(current_stretch(refresh), address);
+
+    return !refresh->all && (block + refresh->turn) % FOLIO_REFRESH_TURNS != 0 &&
+           folio_frame_map_is_whole(refresh->map, block);
+}
+
 static void
 take_block(const FolioBlockFrames *frames, gpointer user_data)
 {
     const FolioFrameRefresh *refresh = user_data;
     const Stretch *stretch = current_stretch(refresh);
-    const guint block =
-        stretch->first_block + (guint) ((frames->address - stretch->start) / FOLIO_BLOCK_BYTES);
+    const guint block = block_at(stretch, frames->address);
     const FolioPlace first = block * FOLIO_BLOCK_PAGES;
 
     if (frames->in_one) {
@@ -176,6 +194,12 @@ begin_pass(FolioFrameRefresh *refresh)
     refresh->at = 0;
 }
 
+void
+folio_frame_refresh_all(FolioFrameRefresh *refresh)
+{
+    refresh->all = TRUE;
+}
+
 gboolean
 folio_frame_refresh_step(FolioFrameRefresh *refresh, gboolean *done, GError **error)
 {
@@ -184,7 +208,8 @@ folio_frame_refresh_step(FolioFrameRefresh *refresh, gboolean *done, GError **er
     const guint64 end = MIN(start + STEP_BYTES, stretch->end);
 
     *done = FALSE;
-    if (!folio_block_frames_read(refresh->pagemap_fd, start, end, take_block, refresh, error)) {
+    if (!folio_block_frames_read(refresh->pagemap_fd, start, end, may_skip, take_block, refresh,
+                                 error)) {
         begin_pass(refresh);
         return FALSE;
     }
@@ -194,7 +219,10 @@ folio_frame_refresh_step(FolioFrameRefresh *refresh, gboolean *done, GError **er
     refresh->at = 0;
     refresh->stretch++;
     *done = refresh->stretch == refresh->stretches->len;
-    if (*done)
-        begin_pass(refresh);
+    if (!*done)
+        return TRUE;
+    begin_pass(refresh);
+    refresh->turn++;
+    refresh->all = FALSE;
     return TRUE;
 }

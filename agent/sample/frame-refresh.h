@@ -21,6 +21,15 @@ FolioFrameRefresh *folio_frame_refresh_new(FolioFrameMap *map, const FolioProces
 /* Also forgets the frames of the guest. */
 void folio_frame_refresh_free(FolioFrameRefresh *refresh);
 
+/* Of blocks that are known to stand in one piece, and are wholly mapped, a pass reads the frames of
+ * one in so many only, each time of others. Where one of them has moved and nobody saw it gone, its
+ * samples are not known to be of the guest meanwhile; and if its old frames are another guest's by
+ * now, which are read there at once when they are new to it, until its turn has come. */
+#define FOLIO_REFRESH_TURNS 4u
+
+/* The pass that begins now is to read the frames of all blocks. */
+void folio_frame_refresh_all(FolioFrameRefresh *refresh);
+
 /* Reads the next 64 MiB, the first when a pass has ended. *done: the pass ended with it. On
  * failure the pass begins anew. Errors as of folio_block_frames_read. */
 gboolean folio_frame_refresh_step(FolioFrameRefresh *refresh, gboolean *done, GError **error);

@@ -12,6 +12,9 @@
 #define TEND_USEC  G_USEC_PER_SEC
 #define COUNT_USEC (5 * G_USEC_PER_SEC)
 
+/* What reading page tables may take, to what draining may. */
+#define REFRESH_PART 0.5
+
 void
 folio_sampled_unref(FolioSampled *guest)
 {
@@ -417,7 +420,9 @@ step_pass(FolioSampled *guest, gint64 now, gboolean *changed)
     if (!done)
         return;
     guest->now.refresh_nsec = guest->pass_nsec;
-    guest->pass_not_before = now + (gint64) ((double) guest->pass_nsec / share / 1000);
+    if (guest->mapped) /* the first one reads all, and tells little of the next */
+        guest->pass_not_before =
+            now + (gint64) ((double) guest->pass_nsec / (share * REFRESH_PART) / 1000);
     guest->passing = FALSE;
     guest->retry_sec = 0;
     if (guest->hosted)
@@ -437,6 +442,8 @@ finish_epoch(FolioSampled *guest, gint64 now, gboolean *changed)
         return;
     guest->passing = wants_pass(guest, now);
     guest->pass_nsec = 0;
+    if (guest->passing && guest->table->epoch != FOLIO_EPOCHS - 1) /* for samples of new frames */
+        folio_frame_refresh_all(guest->refresh);
     if (!guest->passing)
         end_epoch(guest, now, changed);
 }

@@ -11,8 +11,8 @@
 #include "sample/source.h"
 
 typedef struct {
-    /* Of one core, for draining and mapping the samples of all guests. The frame maps may take as
-     * much again. Above 0, at most 1. */
+    /* Of one core, for draining and mapping the samples of all guests. The frame maps may take half
+     * as much again. Above 0, at most 1. */
     double cpu_share;
     /* Ten are a window. At 2% of a core for a million samples a second, 1% of a core and windows
      * of 50 s bring the 48 incidences a block that a verdict wants for 1 TiB of blocks. */
