@@ -13,7 +13,12 @@
  * wrong. The limit is the level below which such surprises stay under a hundredth of all dense
  * blocks, with a margin; and however clean the account, a window has no more verdicts of sparse
  * than it vouches for. There is none at all before the account says enough to be gone by: a hundred
- * dense blocks, or two dozen windows since the last surprise below the limit. */
+ * dense blocks, or two dozen windows since the last surprise below the limit.
+ *
+ * Many blocks that become dense in one window, and stay so, are one change of what the guest does.
+ * Until it has been seen to last they count as the surprises that they are, and there are hardly
+ * any verdicts of sparse; then they are struck off the account, but only once: what comes again is
+ * a habit of the guest. */
 #pragma once
 
 #include <glib.h>
@@ -31,6 +36,10 @@
  * use is likely to be filled next. And it is dense when it looked so for so many in a row. */
 #define FOLIO_YOUNGEST      4
 #define FOLIO_DENSE_WINDOWS 5
+
+/* So many blocks that become dense together are a change: half of FOLIO_DENSE_TO_START, so that a
+ * guest of a few dozen blocks has none. */
+#define FOLIO_CHANGE_BLOCKS 50
 
 typedef enum {
     FOLIO_VERDICT_IDLE,      /* no access was ever seen */
@@ -83,6 +92,13 @@ typedef struct {
     guint candidates[FOLIO_LEVELS];  /* of this window, that could be called sparse */
     gboolean awake;                  /* some block was seen in this window */
     guint lowest_surprise;           /* of this window; 0 none */
+    guint dense_now;                 /* dense ones of this window */
+    guint turned;                    /* of this window, dense ones that had a level before */
+    guint surprised[FOLIO_LEVELS];   /* what this window has added to the surprises */
+    guint changing;                  /* windows of a change that has to last yet; 0 none */
+    guint change_dense;              /* dense ones when it began */
+    gboolean changed;                /* one was struck off */
+    guint64 change_surprises[FOLIO_LEVELS]; /* what it added to the surprises */
     guint limit;                     /* candidates of lower levels are sparse */
     guint ration;                    /* verdicts of sparse left to this window at the last level */
     guint last;                      /* that level: below it, all are; above it, none */

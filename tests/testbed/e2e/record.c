@@ -2,8 +2,10 @@
 /* record PID STATE WINDOW: ends a window of the truth, and then prints how the RAM of that QEMU's
  * guest is in memory:
  *
- *   window WINDOW cut CUT at USEC      foliod's window that has just ended, the truth's (unit.h),
- *                                      and when it was cut, in microseconds since 1970
+ *   window WINDOW cut CUT at USEC period N samples N collisions N lost N
+ *                                      foliod's window that has just ended, the truth's (unit.h),
+ *                                      when it was cut, in microseconds since 1970, and the unit's
+ *                                      words: the period, the other three since the host started
  *   block NUMBER ORDER MAPPED FRAME    of each block of 2 MiB: ORDER as blocks.c of the suite act has
  *                                      it, 0 to 9, "mixed" or "gone"; MAPPED "pmd" or "-"; the first
  *                                      of its frames, which all follow on each other
@@ -114,6 +116,25 @@ write_state(const char *path, const uint64_t *frames, size_t pages)
     assert_int_equal(fclose(file), 0);
 }
 
+static void
+print_window(const char *window, uint64_t cut_at)
+{
+    const struct unit_header *header = unit_header();
+    uint64_t period = 0, samples = 0, collisions = 0, lost = 0;
+
+    for (unsigned cpu = 0; cpu < header->cpus; cpu++) {
+        const struct unit_cpu *words = unit_cpu(cpu);
+
+        period = words->period > period ? words->period : period;
+        samples += words->samples;
+        collisions += words->collisions;
+        lost += words->lost;
+    }
+    printf("window %s cut %" PRIu32 " at %" PRIu64, window, header->cut, cut_at);
+    printf(" period %" PRIu64 " samples %" PRIu64 " collisions %" PRIu64 " lost %" PRIu64 "\n", period,
+           samples, collisions, lost);
+}
+
 static bool
 follow_on_each_other(const uint64_t *frames)
 {
@@ -168,7 +189,7 @@ main(int argc, char **argv)
     read_state(argv[2], before, pages);
     frames = guest_ram_frames(&ram);
     find_frames(&ram, before, frames);
-    printf("window %s cut %" PRIu32 " at %" PRIu64 "\n", argv[3], unit_header()->cut, cut_at);
+    print_window(argv[3], cut_at);
     for (size_t block = 0; block < pages / BLOCK_PAGES; block++)
         print_block(&ram, block, frames + block * BLOCK_PAGES);
     write_state(argv[2], frames, pages);

@@ -62,7 +62,7 @@ read_record(FILE *file, struct record *record)
 {
     size_t block;
 
-    if (fscanf(file, " window %u cut %" SCNu32 " at %*u", &record->window, &record->cut) != 2)
+    if (fscanf(file, " window %u cut %" SCNu32 " %*[^\n]", &record->window, &record->cut) != 2)
         return false;
     record->blocks = 0;
     while (fscanf(file, " block %zu %*s %*s", &block) == 1) {

@@ -35,7 +35,8 @@
 #define N_TAKEN (N_BLOCKS + 12)
 
 #define PAGE_WORDS     (PAGE_SIZE / sizeof(uint64_t))
-#define ROUNDS         250000
+#define ROUNDS         25000
+#define BURST          8 /* accesses to a block, one after the other */
 #define STORE_ONE_OF   8
 #define PAGEMAP_FRAMES ((UINT64_C(1) << 55) - 1)
 
@@ -156,13 +157,13 @@ fill(const struct block *block)
         block->words[i] = value_of(block->words + i, 0);
 }
 
-static void
-check_word(const struct block *block, size_t page, size_t word)
+static inline bool
+is_wrong(const struct block *block, const uint64_t *words, size_t page, size_t word)
 {
-    const volatile uint64_t *at = block->words + page * PAGE_WORDS + word;
+    const volatile uint64_t *at = words + page * PAGE_WORDS + word;
     uint8_t stored = word == own_word(page) ? block->stored[page] : 0;
 
-    wrong += *at != value_of((const uint64_t *) at, stored);
+    return *at != value_of((const uint64_t *) at, stored);
 }
 
 static void
@@ -171,7 +172,7 @@ check_all(void)
     for (size_t i = 0; i < N_BLOCKS; i++)
         for (size_t page = 0; page < BLOCK_PAGES; page++)
             for (size_t word = 0; word < PAGE_WORDS; word++)
-                check_word(&blocks[i], page, word);
+                wrong += is_wrong(&blocks[i], blocks[i].words, page, word);
     printf("patchwork: checked %zu blocks wrong %llu\n", (size_t) N_BLOCKS,
            (unsigned long long) wrong);
 }
@@ -186,20 +187,41 @@ draw(uint64_t *state)
     return *state;
 }
 
-static void
-use_block(struct block *block, unsigned hot, uint64_t drawn)
+/* Uses one of the block's pages. Returns whether its contents were wrong. */
+static inline bool
+use_page(struct block *block, uint64_t *words, size_t page, uint64_t drawn)
 {
-    const size_t nth = (drawn >> 32 & 0xffff) * hot >> 16;
-    const size_t page = (nth * 211 + block->gpa / BLOCK_BYTES * 67) % BLOCK_PAGES;
+    uint64_t *own = words + page * PAGE_WORDS + own_word(page);
+    bool is;
 
-    if (drawn >> 60 >= 16 / STORE_ONE_OF) {
-        check_word(block, page, drawn >> 48 & (PAGE_WORDS - 1));
-    } else {
-        uint64_t *own = block->words + page * PAGE_WORDS + own_word(page);
+    if (drawn >> 60 >= 16 / STORE_ONE_OF)
+        return is_wrong(block, words, page, drawn >> 48 & (PAGE_WORDS - 1));
+    is = is_wrong(block, words, page, own_word(page));
+    *(volatile uint64_t *) own = value_of(own, ++block->stored[page]);
+    return is;
+}
 
-        check_word(block, page, own_word(page));
-        *(volatile uint64_t *) own = value_of(own, ++block->stored[page]);
+/* What the unit counts are accesses: as few as can be are of anything but the blocks. */
+static void
+use_blocks(uint64_t *state, unsigned phase)
+{
+    uint64_t drawing = *state, bad = 0;
+
+    for (size_t i = 0; i < ROUNDS; i++) {
+        struct block *block = used[(draw(&drawing) & UINT32_MAX) * n_used >> 32];
+        uint64_t *words = block->words;
+        const unsigned hot = block->hot[phase];
+        const size_t first = block->gpa / BLOCK_BYTES * 67;
+
+        for (size_t n = 0; n < BURST; n++) {
+            uint64_t drawn = draw(&drawing);
+            size_t nth = (drawn >> 32 & 0xffff) * hot >> 16;
+
+            bad += use_page(block, words, (nth * 211 + first) % BLOCK_PAGES, drawn);
+        }
     }
+    wrong += bad;
+    *state = drawing;
 }
 
 static void
@@ -249,13 +271,8 @@ main(void)
     set_phase(phase);
     puts("patchwork: ready");
     for (size_t round = 1;; round++) {
-        for (size_t i = 0; i < ROUNDS; i++) {
-            uint64_t drawn = draw(&state);
-            struct block *block = used[(drawn & UINT32_MAX) * n_used >> 32];
-
-            use_block(block, block->hot[phase], drawn);
-        }
-        if (round % 8 == 0)
+        use_blocks(&state, phase);
+        if (round % 16 == 0)
             printf("patchwork: round %zu wrong %llu\n", round, (unsigned long long) wrong);
         if (!is_told(line, sizeof(line)))
             continue;
