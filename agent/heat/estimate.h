@@ -88,20 +88,20 @@ typedef struct {
     guint64 clean;  /* below the limit since it was last belied */
     guint quiet;    /* windows since then in which the guest was seen at all */
     guint shown;    /* dense ones towards the start; stays there, whatever fades */
-    guint64 surprises[FOLIO_LEVELS]; /* dense ones by the levels of the two windows before */
-    guint candidates[FOLIO_LEVELS];  /* of this window, that could be called sparse */
-    gboolean awake;                  /* some block was seen in this window */
-    guint lowest_surprise;           /* of this window; 0 none */
-    guint dense_now;                 /* dense ones of this window */
-    guint turned;                    /* of this window, dense ones that had a level before */
-    guint surprised[FOLIO_LEVELS];   /* what this window has added to the surprises */
-    guint changing;                  /* windows of a change that has to last yet; 0 none */
-    guint change_dense;              /* dense ones when it began */
-    gboolean changed;                /* one was struck off */
+    guint64 surprises[FOLIO_LEVELS];        /* dense ones by the levels of the two windows before */
+    guint candidates[FOLIO_LEVELS];         /* of this window, that could be called sparse */
+    gboolean awake;                         /* some block was seen in this window */
+    guint lowest_surprise;                  /* of this window; 0 none */
+    guint dense_now;                        /* dense ones of this window */
+    guint turned;                           /* of this window, dense ones that had a level before */
+    guint surprised[FOLIO_LEVELS];          /* what this window has added to the surprises */
+    guint changing;                         /* windows of a change that has to last yet; 0 none */
+    guint change_dense;                     /* dense ones when it began */
+    gboolean changed;                       /* one was struck off */
     guint64 change_surprises[FOLIO_LEVELS]; /* what it added to the surprises */
-    guint limit;                     /* candidates of lower levels are sparse */
-    guint ration;                    /* verdicts of sparse left to this window at the last level */
-    guint last;                      /* that level: below it, all are; above it, none */
+    guint limit;                            /* candidates of lower levels are sparse */
+    guint ration; /* verdicts of sparse left to this window at the last level */
+    guint last;   /* that level: below it, all are; above it, none */
 } FolioOutcomes;
 
 /* Enters one block, once a window: what it says about the windows before, and its present level. */
