@@ -16,8 +16,8 @@
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define BIT(n)    (1ULL << (n))
-#define HEAD   BIT(KPF_COMPOUND_HEAD)
-#define TAIL   BIT(KPF_COMPOUND_TAIL)
+#define HEAD      BIT(KPF_COMPOUND_HEAD)
+#define TAIL      BIT(KPF_COMPOUND_TAIL)
 #define NOT_MEMORY \
     (BIT(KPF_BUDDY) | BIT(KPF_NOPAGE) | BIT(KPF_HUGE) | BIT(KPF_SLAB) | BIT(KPF_PGTABLE))
 

@@ -6,10 +6,9 @@
  *                                      foliod's window that has just ended, the truth's (unit.h),
  *                                      when it was cut, in microseconds since 1970, and the unit's
  *                                      words: the period, the other three since the host started
- *   block NUMBER ORDER MAPPED FRAME    of each block of 2 MiB: ORDER as blocks.c of the suite act has
- *                                      it, 0 to 9, "mixed" or "gone"; MAPPED "pmd" or "-"; the first
- *                                      of its frames, which all follow on each other
- *   block NUMBER ORDER MAPPED = N...   or all BLOCK_PAGES of its frames; 0: not there
+ *   block NUMBER ORDER MAPPED FRAME    of each block of 2 MiB: ORDER as blocks.c of the suite act
+ * has it, 0 to 9, "mixed" or "gone"; MAPPED "pmd" or "-"; the first of its frames, which all follow
+ * on each other block NUMBER ORDER MAPPED = N...   or all BLOCK_PAGES of its frames; 0: not there
  *   end USEC
  *
  * A split leaves pages where they are, and unmapped: the frames of the window before, which are in
@@ -39,7 +38,8 @@ now_usec(void)
     return (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
 }
 
-/* The frames of a block in the file, through a view of it. Pages that are not there are not made. */
+/* The frames of a block in the file, through a view of it. Pages that are not there are not made.
+ */
 static void
 look_in_file(unsigned char *view, size_t block, uint64_t *frames)
 {
@@ -131,8 +131,8 @@ print_window(const char *window, uint64_t cut_at)
         lost += words->lost;
     }
     printf("window %s cut %" PRIu32 " at %" PRIu64, window, header->cut, cut_at);
-    printf(" period %" PRIu64 " samples %" PRIu64 " collisions %" PRIu64 " lost %" PRIu64 "\n", period,
-           samples, collisions, lost);
+    printf(" period %" PRIu64 " samples %" PRIu64 " collisions %" PRIu64 " lost %" PRIu64 "\n",
+           period, samples, collisions, lost);
 }
 
 static bool

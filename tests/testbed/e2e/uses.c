@@ -149,8 +149,7 @@ take_truth(FILE *truth, uint32_t cut, const struct places *places, struct use *u
 static struct record
 new_record(void)
 {
-    return (struct record){ .frames = calloc((size_t) MAX_BLOCKS * BLOCK_PAGES,
-                                             sizeof(uint64_t)) };
+    return (struct record){ .frames = calloc((size_t) MAX_BLOCKS * BLOCK_PAGES, sizeof(uint64_t)) };
 }
 
 int

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A first process of a nested guest (rdinit=/patchwork) whose blocks of 2 MiB are of three kinds:
  * sparse ones, of which it uses 1, 2, 4, 16 or 48 pages, dense ones, of which it uses all, and idle
- * ones. Told "move" on its console, the kinds move: most of the sparse ones become dense, the others
- * idle, and blocks that were idle become sparse, and a few that were dense. It says at the start
- * which blocks these are, by their address in the guest, each with its pages in use before and after
- * the move. Each block in use is used as often as any other; one access in eight stores.
+ * ones. Told "move" on its console, the kinds move: most of the sparse ones become dense, the
+ * others idle, and blocks that were idle become sparse, and a few that were dense. It says at the
+ * start which blocks these are, by their address in the guest, each with its pages in use before
+ * and after the move. Each block in use is used as often as any other; one access in eight stores.
  *
  * All of its memory has contents that are known, and every word that it loads is checked. Told
  * "check" it goes through all of it, idle blocks too. */
@@ -83,8 +83,7 @@ take_blocks(void)
 {
     const int pagemap = open("/proc/self/pagemap", O_RDONLY);
     const size_t bytes = (N_TAKEN + 1) * BLOCK_BYTES;
-    uint8_t *memory =
-        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     size_t n = 0;
 
     if (memory == MAP_FAILED)

@@ -91,8 +91,7 @@ make_table(void)
     uint64_t words[WORDS];
 
     require(sqlite3_open(":memory:", &database), SQLITE_OK, "open");
-    require(sqlite3_exec(database,
-                         "create table rows (key integer primary key, words blob); begin",
+    require(sqlite3_exec(database, "create table rows (key integer primary key, words blob); begin",
                          NULL, NULL, NULL),
             SQLITE_OK, "create");
     insert_row = prepare("insert into rows values (?, ?)");
