@@ -52,7 +52,9 @@ class Run:
             window, block, pages, accesses, _, host = map(int, line.split())
             self.use[window][block] = (pages, accesses, host)
         self.ends = read_ends(directory)
-        self.shows, self.moved_usec = read_shows(lines(directory, 'shows'))
+        self.shows, self.moved_usec, ended = read_shows(lines(directory, 'shows'))
+        if ended:
+            self.windows = [window for window in self.windows if self.records[window]['cut'] <= ended]
         self.costs = read_costs(lines(directory, 'costs'))
         self.steps = list(read_steps(lines(directory, 'foliod.log'), self))
         self.console = lines(directory, 'guest.console')
@@ -107,14 +109,16 @@ def read_ends(directory):
 
 
 def read_shows(text):
-    shows, moved = {}, None
+    shows, moved, ended = {}, None, None
     for line in text:
         words = line.split()
         if words[0] == 'moved':
             moved = int(words[1])
+        elif words[0] == 'ended':
+            ended = int(words[1])
         else:
             shows[int(words[1])] = dict(word.split('=', 1) for word in words[2:])
-    return shows, moved
+    return shows, moved, ended
 
 
 def read_costs(text):
@@ -322,7 +326,7 @@ def print_wrong(run, wrong):
 
 def print_guest(judgement, run):
     text = '\n'.join(run.console)
-    wrong = [int(n) for n in re.findall(r'patchwork: .*wrong (\d+)', text)]
+    wrong = [int(n) for n in re.findall(r'^(?:patchwork|sqlite): .*wrong (\d+)', text, re.MULTILINE)]
     if wrong:
         judgement.limit('wrong words that the guest read', max(wrong), max(wrong) == 0)
     ended = re.findall(r'starter: (exit|signal) (\d+)', text)
