@@ -168,6 +168,13 @@ may_be_sparse(const FolioHeatEvidence *evidence)
     return evidence->age >= FOLIO_YOUNGEST && !uses(evidence, PRESENT_LIMIT);
 }
 
+/* Estimated from enough to go by. */
+static gboolean
+looks_dense(const FolioHeatEvidence *evidence)
+{
+    return evidence->seen >= SOME && uses(evidence, DENSE_PAGES);
+}
+
 void
 folio_outcomes_enter(FolioOutcomes *outcomes, FolioHeatEvidence *evidence)
 {
@@ -177,7 +184,7 @@ folio_outcomes_enter(FolioOutcomes *outcomes, FolioHeatEvidence *evidence)
     if (evidence->age == 0)
         return;
     outcomes->awake |= evidence->seen > 0;
-    if (evidence->seen >= SOME && uses(evidence, DENSE_PAGES)) {
+    if (looks_dense(evidence)) {
         outcomes->dense++;
         outcomes->dense_now++;
         outcomes->turned += level_before > 0;
@@ -240,7 +247,7 @@ strike_off(FolioOutcomes *outcomes)
     for (guint level = 0; level < FOLIO_LEVELS; level++)
         outcomes->surprises[level] -=
             MIN(outcomes->surprises[level], outcomes->change_surprises[level]);
-    outcomes->changed = TRUE;
+    outcomes->changed = outcomes->struck_off = TRUE;
     outcomes->changing = 0;
 }
 
@@ -248,6 +255,7 @@ strike_off(FolioOutcomes *outcomes)
 static void
 follow_change(FolioOutcomes *outcomes)
 {
+    outcomes->struck_off = FALSE;
     if (outcomes->changing == 0) {
         if (outcomes->changed || outcomes->turned < FOLIO_CHANGE_BLOCKS)
             return;
@@ -324,6 +332,12 @@ folio_outcomes_verdict(FolioOutcomes *outcomes, const FolioHeatEvidence *evidenc
     if (may_be_sparse(evidence) && takes_ration(outcomes, evidence->history & LEVEL_MASK))
         return FOLIO_VERDICT_SPARSE;
     return FOLIO_VERDICT_UNDECIDED;
+}
+
+gboolean
+folio_outcomes_outdates(const FolioOutcomes *outcomes, const FolioHeatEvidence *evidence)
+{
+    return outcomes->struck_off && evidence->footprint >= DENSE_PAGES && !looks_dense(evidence);
 }
 
 guint

@@ -18,7 +18,8 @@
  * Many blocks that become dense in one window, and stay so, are one change of what the guest does.
  * Until it has been seen to last they count as the surprises that they are, and there are hardly
  * any verdicts of sparse; then they are struck off the account, but only once: what comes again is
- * a habit of the guest. */
+ * a habit of the guest. What was remembered of blocks that were in wide use before, and are not
+ * now, is struck off with them. */
 #pragma once
 
 #include <glib.h>
@@ -98,6 +99,7 @@ typedef struct {
     guint changing;                         /* windows of a change that has to last yet; 0 none */
     guint change_dense;                     /* dense ones when it began */
     gboolean changed;                       /* one was struck off */
+    gboolean struck_off;                    /* in this window */
     guint64 change_surprises[FOLIO_LEVELS]; /* what it added to the surprises */
     guint limit;                            /* candidates of lower levels are sparse */
     guint ration; /* verdicts of sparse left to this window at the last level */
@@ -115,6 +117,10 @@ FolioVerdict folio_outcomes_verdict(FolioOutcomes *outcomes, const FolioHeatEvid
 
 /* Whether the account says enough for verdicts of sparse; before that there are none. */
 gboolean folio_outcomes_suffice(const FolioOutcomes *outcomes);
+
+/* Whether what is remembered of the block is to be forgotten, in the window in which a change is
+ * struck off: it was in wide use before that, and is not now. To be asked after the verdict. */
+gboolean folio_outcomes_outdates(const FolioOutcomes *outcomes, const FolioHeatEvidence *evidence);
 
 /* Why a block has the verdict it has, in the order in which the rule asks. */
 typedef enum {

@@ -109,6 +109,25 @@ test_change_that_lasts(void **state)
     assert_int_equal(windows(guest, 6), SPARSE - 100);
 }
 
+/* What was in wide use before a change, and is not now, is to be forgotten, once; nothing else is.
+ */
+static void
+test_change_outdates(void **state)
+{
+    g_autofree Guest *guest = changed_guest(100);
+    const FolioHeatEvidence former = { .seen = 4, .once = 0, .footprint = 400, .age = 40 };
+    const FolioHeatEvidence *dense = &guest->blocks[0], *sparse = &guest->blocks[150];
+
+    windows(guest, 3);
+    assert_false(folio_outcomes_outdates(&guest->outcomes, &former));
+    window(guest);
+    assert_true(folio_outcomes_outdates(&guest->outcomes, &former));
+    assert_false(folio_outcomes_outdates(&guest->outcomes, dense));
+    assert_false(folio_outcomes_outdates(&guest->outcomes, sparse));
+    window(guest);
+    assert_false(folio_outcomes_outdates(&guest->outcomes, &former));
+}
+
 /* Dense for a window or two: as any surprises. */
 static void
 test_sweep_is_no_change(void **state)
@@ -157,6 +176,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trusted_sooner_among_dense),
         cmocka_unit_test(test_change_that_lasts),
+        cmocka_unit_test(test_change_outdates),
         cmocka_unit_test(test_sweep_is_no_change),
         cmocka_unit_test(test_few_are_no_change),
         cmocka_unit_test(test_second_change_counts),
