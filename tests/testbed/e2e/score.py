@@ -8,8 +8,9 @@ which nothing is known beforehand only what holds for any is a limit.
 
 Truth, of a block in a window: sparse when the guest accessed 1 to 51 of its 512 sub-pages, dense
 when it accessed 128 or more, idle when none. A decision's windows are those for which its verdict
-had stood, two or more. A block that was split was truly sparse when it was in each of them; it was
-dense when it was so in any of them. Of the blocks that are there in the end (and before the set
+had stood, two or more. A block that was split was truly sparse when it was in each of them, dense
+when it was so in any of them, and counts for neither when it was idle in some of them and sparse in
+the others. Of the blocks that are there in the end (and before the set
 moves) those count as truly sparse that were in each of the last two windows.
 """
 import argparse
@@ -167,6 +168,8 @@ def judge_splits(run):
             counts['dense'] += 1
         if kinds and all(kind == 'sparse' for kind in kinds):
             counts['right'] += 1
+        elif kinds and all(kind in ('sparse', 'idle') for kind in kinds):
+            counts['idle'] += 1
         else:
             wrong.append((block, window, [run.use[w].get(block, (0,))[0]
                                           for w in decision_windows(run, window, held)]))
@@ -349,12 +352,13 @@ def main():
     if len(stretches) == 2:
         print_formers(judgement, run, stretches[0][1], stretches[1][1])
     counts, wrong = judge_splits(run)
-    right, splits = counts['right'], counts['splits']
+    right, splits = counts['right'], counts['splits'] - counts['idle']
     print('\nall decisions:')
     judgement.limit('truly sparse when they were split', share(right, splits),
                     splits == 0 or right >= PRECISION * splits)
     judgement.limit('dense when they were split', counts['dense'], counts['dense'] == 0)
     print_wrong(run, wrong)
+    judgement.figure('idle in some window of the decision, not counted', counts['idle'])
     judgement.figure('collapses', sum(step[1] == 'collapse' for step in run.steps))
     print_guest(judgement, run)
     print_costs(judgement, run)
