@@ -367,4 +367,5 @@ def main():
     sys.exit(bool(judgement.failed))
 
 
-main()
+if __name__ == '__main__':
+    main()
