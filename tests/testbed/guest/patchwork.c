@@ -4,7 +4,8 @@
  * ones. Told "move" on its console, the kinds move: most of the sparse ones become dense, the
  * others idle, and blocks that were idle become sparse, and a few that were dense. It says at the
  * start which blocks these are, by their address in the guest, each with its pages in use before
- * and after the move. Each block in use is used as often as any other; one access in twelve stores.
+ * and after the move. Each block in use is used as often as any other; one access in two dozen
+ * stores.
  *
  * All of its memory has contents that are known, and every word that it loads is checked. Told
  * "check" it goes through all of it, idle blocks too. */
@@ -35,10 +36,10 @@
 #define N_TAKEN (N_BLOCKS + 12)
 
 #define PAGE_WORDS     (PAGE_SIZE / sizeof(uint64_t))
-#define ROUNDS         25000
-#define BURST          4 /* pages of a block, one after the other */
-#define VISIT          6 /* words of each */
-#define STORE_ONE_OF   2 /* visits */
+#define ROUNDS         15000
+#define BURST          4  /* pages of a block, one after the other */
+#define VISIT          12 /* words of each */
+#define STORE_ONE_OF   2  /* visits */
 #define PAGEMAP_FRAMES ((UINT64_C(1) << 55) - 1)
 
 struct block {
@@ -195,7 +196,7 @@ use_page(struct block *block, uint64_t *words, size_t page, uint64_t drawn)
     unsigned bad = is_wrong(block, words, page, own_word(page));
 
     for (size_t i = 1; i < VISIT; i++)
-        bad += is_wrong(block, words, page, (drawn >> 8 * i) & (PAGE_WORDS - 1));
+        bad += is_wrong(block, words, page, ((drawn >> 8) + i * 83) % PAGE_WORDS);
     if (drawn % STORE_ONE_OF == 0)
         *(volatile uint64_t *) own = value_of(own, ++block->stored[page]);
     return bad;
