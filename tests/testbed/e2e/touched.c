@@ -13,8 +13,7 @@ is_touched(uint64_t frame)
 {
     uint64_t pa = frame * PAGE_SIZE;
 
-    return frame != 0 &&
-           (unit_count(pa, UNIT_GUEST_EL0) > 0 || unit_count(pa, UNIT_GUEST_EL1) > 0);
+    return frame != 0 && (unit_count(pa, UNIT_GUEST_EL0) > 0 || unit_count(pa, UNIT_GUEST_EL1) > 0);
 }
 
 int
