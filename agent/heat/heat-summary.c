@@ -153,8 +153,11 @@ read_head(Reader *reader, guint n_blocks, guint *granule)
     if (!read_field(reader, "the number of blocks", &blocks) ||
         !read_field(reader, "the blocks of a granule", granule))
         return FALSE;
-    if (blocks != n_blocks)
-        return refuse(reader, "it is of %u blocks of RAM; the guest has %u", blocks, n_blocks);
+    if (blocks != n_blocks) {
+        g_set_error(reader->error, FOLIO_ERROR, FOLIO_ERROR_INVALID,
+                    "it is of %u blocks of RAM; the guest has %u", blocks, n_blocks);
+        return FALSE;
+    }
     if (*granule % FOLIO_SUMMARY_GRANULE != 0 || (*granule & (*granule - 1)) != 0)
         return refuse(reader, "granules of %u blocks; there are those of %u, 2 times that, 4 times",
                       *granule, FOLIO_SUMMARY_GRANULE);
@@ -169,8 +172,12 @@ read_run(Reader *reader, guint left, guint *level, guint *n)
         return refuse(reader, "%u more granules should be here, of levels a to %c", left,
                       'a' + (int) FOLIO_SUMMARY_LEVELS - 1);
     *level = (guint) (*reader->at++ - 'a');
-    if (g_ascii_isdigit(*reader->at) && !read_number(reader, "the length of a run", n))
+    if (!g_ascii_isdigit(*reader->at))
+        return TRUE;
+    if (!read_number(reader, "the length of a run", n))
         return FALSE;
+    if (*n == 1)
+        return refuse(reader, "a run of one granule has no number");
     return *n <= left ||
            refuse(reader, "a run of %u granules, where the RAM block has %u left", *n, left);
 }

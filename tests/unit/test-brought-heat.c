@@ -334,7 +334,7 @@ test_told(void **state)
     check_read(guest, &(FolioHeatElement){ .text = (char[]){ "2:112:32:adbc" } }, FALSE,
                "the heat summary in its metadata is ignored: it is of version 2; known is 1");
     check_read(guest, &(FolioHeatElement){ .text = (char[]){ "1:512:32:a16" } }, FALSE,
-               "the heat summary in its metadata is ignored: byte 9: it is of 512 blocks of RAM; "
+               "the heat summary in its metadata is ignored: it is of 512 blocks of RAM; "
                "the guest has 112");
     check_read(guest, &(FolioHeatElement){ .error = (char[]){ "<status> has 40000 bytes" } }, FALSE,
                "the heat summary in its metadata is ignored: <status> has 40000 bytes");

@@ -175,6 +175,7 @@ test_refused(void **state)
         { "1:552:32:a999999999,a2", FOLIO_ERROR_INVALID, "a run of 999999999 granules" },
         { "1:552:32:a4294967298,a2", FOLIO_ERROR_INVALID, "the length of a run should be here" },
         { "1:552:32:a0a16,a2", FOLIO_ERROR_INVALID, "byte 10: the length of a run should be here" },
+        { "1:552:32:a1a15,a2", FOLIO_ERROR_INVALID, "byte 11: a run of one granule has no number" },
         { "1:552:32:e16,a2", FOLIO_ERROR_INVALID, "byte 9: 16 more granules" },
         { "1:552:32:\xc3\xa4,a2", FOLIO_ERROR_INVALID, "byte 9: 16 more granules" },
         { "1:552:32:a16", FOLIO_ERROR_INVALID,
