@@ -434,6 +434,10 @@ step_pass(FolioSampled *guest, gint64 now, gboolean *changed)
     guest->pass_not_before = now + (gint64) ((double) guest->pass_nsec / share / 1000);
     guest->passing = FALSE;
     guest->retry_sec = 0;
+    /* What the host's session saw of it before its time began counts for nothing, in whatever order
+     * its frames became known. */
+    if (guest->hosted && !guest->mapped)
+        folio_stream_settle(stream_of(guest));
     if (guest->hosted)
         guest->common->host->settling = TRUE;
     if (guest->mapped) {

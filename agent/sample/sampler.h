@@ -115,8 +115,8 @@ FolioSampled *folio_sampler_add(FolioSampler *sampler, FolioProcess *process,
 
 /* The same of a guest that has come from another host with a summary of its heat, which is taken;
  * NULL: without one. Until a window of its own has ended it orders how page tables are read
- * (folio_frame_refresh_order). It counts for nothing else: neither figures nor heat nor the time
- * that anything takes differ for it. */
+ * (folio_frame_refresh_order). It counts for nothing else: no sample has more weight for it, and
+ * neither a window nor what comes before the first one is shorter or longer. */
 FolioSampled *folio_sampler_add_with(FolioSampler *sampler, FolioProcess *process,
                                      const FolioGuestRam *ram, FolioHeatSummary *brought,
                                      FolioSampledChanged changed, gpointer user_data);
