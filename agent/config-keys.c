@@ -152,6 +152,12 @@ set_status_metadata(FolioConfig *config, const char *value)
 }
 
 static char *
+set_heat_in_metadata(FolioConfig *config, const char *value)
+{
+    return set_yes_no(&config->heat_in_metadata, value);
+}
+
+static char *
 set_scan(FolioConfig *config, const char *value)
 {
     int found = find_token(scan_tokens, value);
@@ -330,6 +336,7 @@ static const Key keys[] = {
     { "Guests", "Khugepaged", NULL, "auto", FOLIO_HINT_KHUGEPAGED },
     { "Guests", "HintCeiling", set_hint_ceiling, "adaptive" },
     { "Guests", "StatusMetadata", set_status_metadata, "no" },
+    { "Guests", "HeatInMetadata", set_heat_in_metadata, "no" },
     { "Guests", "Scan", set_scan, "auto" },
     { "Sampling", "Source", set_source, "auto" },
     { "Sampling", "PerfEvent", set_perf_event, "minor-faults" },

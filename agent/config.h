@@ -53,9 +53,10 @@ typedef struct {
     /* [Guests] Mode=, SplitOrder=, SparseBelow=, MaxRate=, Khugepaged=: all of them, for a guest of
      * which nothing else is said; all but the mode are bounds of hints too. */
     FolioHints guest_defaults;
-    FolioMode hint_ceiling;   /* [Guests] HintCeiling=observe|split|collapse|adaptive */
-    gboolean status_metadata; /* [Guests] StatusMetadata=no|yes */
-    GHashTable *guest_hints;  /* guests.d/UUID.conf: char *uuid -> FolioHints * */
+    FolioMode hint_ceiling;    /* [Guests] HintCeiling=observe|split|collapse|adaptive */
+    gboolean status_metadata;  /* [Guests] StatusMetadata=no|yes */
+    gboolean heat_in_metadata; /* [Guests] HeatInMetadata=no|yes */
+    GHashTable *guest_hints;   /* guests.d/UUID.conf: char *uuid -> FolioHints * */
     FolioSamplingConfig sampling;
     FolioActingConfig acting;
     GPtrArray *files; /* char *: the files that were read, in order */

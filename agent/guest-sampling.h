@@ -13,6 +13,10 @@ FolioGuestSampling *folio_guest_sampling_new(FolioSampling *sampling, FolioSampl
 /* Leaves the sampler. */
 void folio_guest_sampling_free(FolioGuestSampling *sampling);
 
+/* The guest has come with a summary of its heat, which is taken, for when sampling begins next;
+ * NULL: with none. */
+void folio_guest_sampling_bring(FolioGuestSampling *sampling, FolioHeatSummary *brought);
+
 /* Samples that process and its RAM from now on; what is known stays when both are the same as
  * before. NULL, NULL: nothing is sampled, and all is forgotten. */
 void folio_guest_sampling_follow(FolioGuestSampling *sampling, FolioProcess *process,

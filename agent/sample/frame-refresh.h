@@ -4,6 +4,7 @@
 #pragma once
 
 #include "heat/frame-map.h"
+#include "heat/heat-summary.h"
 #include "memory/guest-ram.h"
 
 typedef struct _FolioFrameRefresh FolioFrameRefresh;
@@ -29,6 +30,16 @@ void folio_frame_refresh_free(FolioFrameRefresh *refresh);
 
 /* The pass that begins now is to read the frames of all blocks. */
 void folio_frame_refresh_all(FolioFrameRefresh *refresh);
+
+/* In which order passes read: by ascending address, as long as this is not called or with NULL;
+ * with the summary of a guest that has come from another host the granules first of which it says
+ * that they were most in use, each level by address. Each pass reads all of it whatever the order,
+ * and it is not over before. What is gained: the session of the host samples a guest that has just
+ * come before the first pass over it has ended, and its samples need not wait, for which there is
+ * room for so many of all guests, once their frames are known; and in a later pass, where frames
+ * have moved is put right sooner where most samples come from. Nothing of the summary is kept. A
+ * pass begins anew; a summary of other RAM counts for none. */
+void folio_frame_refresh_order(FolioFrameRefresh *refresh, const FolioHeatSummary *summary);
 
 /* Reads the next 64 MiB, the first when a pass has ended. *done: the pass ended with it. On
  * failure the pass begins anew. Errors as of folio_block_frames_read. */

@@ -23,6 +23,7 @@ folio_sampled_unref(FolioSampled *guest)
     g_assert(guest->stream == NULL && guest->refresh == NULL);
     g_clear_pointer(&guest->table, folio_heat_table_free);
     g_free(guest->decided);
+    g_free(guest->brought);
     g_clear_pointer(&guest->snapshot, folio_heat_snapshot_unref);
     folio_heat_history_free(guest->history);
     g_array_unref(guest->ranges);
@@ -164,6 +165,8 @@ try_open(FolioSampled *guest, gint64 now, GError **error)
         return FALSE;
     guest->refresh = folio_frame_refresh_new(common->map, guest->process, guest->ram,
                                              guest->first_block, common->kpageflags_fd, error);
+    if (guest->refresh != NULL)
+        folio_frame_refresh_order(guest->refresh, guest->brought);
     return guest->refresh != NULL;
 }
 
@@ -356,6 +359,16 @@ publish_heat(FolioSampled *guest)
         folio_heat_snapshot_unref(before);
 }
 
+/* What another host saw is of no use any more: the guest has been seen here. */
+static void
+forget_brought(FolioSampled *guest)
+{
+    if (guest->brought == NULL)
+        return;
+    g_clear_pointer(&guest->brought, g_free);
+    folio_frame_refresh_order(guest->refresh, NULL);
+}
+
 static void
 end_window(FolioSampled *guest, gint64 now)
 {
@@ -368,6 +381,7 @@ end_window(FolioSampled *guest, gint64 now)
     guest->now.account_quiet = guest->table->outcomes.quiet;
     guest->window_began = now;
     publish_heat(guest);
+    forget_brought(guest);
 }
 
 static void
@@ -425,6 +439,10 @@ step_pass(FolioSampled *guest, gint64 now, gboolean *changed)
             now + (gint64) ((double) guest->pass_nsec / (share * REFRESH_PART) / 1000);
     guest->passing = FALSE;
     guest->retry_sec = 0;
+    /* What the host's session saw of it before its time began counts for nothing, in whatever order
+     * its frames became known. */
+    if (guest->hosted && !guest->mapped)
+        folio_stream_settle(stream_of(guest));
     if (guest->hosted)
         guest->common->host->settling = TRUE;
     if (guest->mapped) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "heat/heat-history.h"
+#include "heat/heat-summary.h"
 #include "sample/frame-refresh.h"
 #include "sample/stream.h"
 
@@ -38,6 +39,7 @@ struct _FolioSampled {
     gboolean enabled;      /* time goes on for it, and samples count */
     FolioHeatTable *table;
     FolioVerdict *decided;      /* n_blocks */
+    FolioHeatSummary *brought;  /* orders passes until its first window has ended; then NULL */
     FolioStream *stream;        /* its own; NULL: closed, or that of the host feeds it */
     FolioStreamTotals past;     /* of streams before, and of what the host's cost it */
     double share;               /* of a core, that its stream last took */

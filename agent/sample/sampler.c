@@ -405,8 +405,8 @@ folio_sampler_has_progressed(FolioSampler *sampler)
     return progressed;
 }
 
-static GArray *
-make_ranges(const FolioGuestRam *ram)
+GArray *
+folio_sampler_make_ranges(const FolioGuestRam *ram)
 {
     GArray *ranges = folio_heat_ranges_new();
 
@@ -420,8 +420,8 @@ make_ranges(const FolioGuestRam *ram)
 }
 
 FolioSampled *
-folio_sampler_add(FolioSampler *sampler, FolioProcess *process, const FolioGuestRam *ram,
-                  FolioSampledChanged changed, gpointer user_data)
+folio_sampler_add_with(FolioSampler *sampler, FolioProcess *process, const FolioGuestRam *ram,
+                       FolioHeatSummary *brought, FolioSampledChanged changed, gpointer user_data)
 {
     FolioSampled *guest = g_new0(FolioSampled, 1);
 
@@ -433,7 +433,8 @@ folio_sampler_add(FolioSampler *sampler, FolioProcess *process, const FolioGuest
     guest->process = folio_process_ref(process);
     guest->ram = folio_guest_ram_copy(ram);
     guest->n_blocks = folio_frame_refresh_count_blocks(ram);
-    guest->ranges = make_ranges(ram);
+    guest->ranges = folio_sampler_make_ranges(ram);
+    guest->brought = brought;
     guest->changed = changed;
     guest->user_data = user_data;
     guest->context = g_main_context_ref_thread_default();
@@ -443,6 +444,13 @@ folio_sampler_add(FolioSampler *sampler, FolioProcess *process, const FolioGuest
     g_mutex_unlock(&sampler->lock);
     wake(sampler);
     return guest;
+}
+
+FolioSampled *
+folio_sampler_add(FolioSampler *sampler, FolioProcess *process, const FolioGuestRam *ram,
+                  FolioSampledChanged changed, gpointer user_data)
+{
+    return folio_sampler_add_with(sampler, process, ram, NULL, changed, user_data);
 }
 
 void

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "heat/heat-history.h"
+#include "heat/heat-summary.h"
 #include "sample/source.h"
 
 typedef struct {
@@ -104,10 +105,21 @@ void folio_sampler_get_host_figures(FolioSampler *sampler, FolioSamplingHostFigu
 /* Has the thread done a round since the last call? Bids it do one. TRUE the first time. */
 gboolean folio_sampler_has_progressed(FolioSampler *sampler);
 
+/* FolioHeatRange of the RAM's blocks, as its heat will have them; free with g_array_unref. Pure. */
+GArray *folio_sampler_make_ranges(const FolioGuestRam *ram);
+
 /* Samples a guest from now on. Of process and ram references or copies are kept. */
 FolioSampled *folio_sampler_add(FolioSampler *sampler, FolioProcess *process,
                                 const FolioGuestRam *ram, FolioSampledChanged changed,
                                 gpointer user_data);
+
+/* The same of a guest that has come from another host with a summary of its heat, which is taken;
+ * NULL: without one. Until a window of its own has ended it orders how page tables are read
+ * (folio_frame_refresh_order). It counts for nothing else: no sample has more weight for it, and
+ * neither a window nor what comes before the first one is shorter or longer. */
+FolioSampled *folio_sampler_add_with(FolioSampler *sampler, FolioProcess *process,
+                                     const FolioGuestRam *ram, FolioHeatSummary *brought,
+                                     FolioSampledChanged changed, gpointer user_data);
 
 /* No more of its changes is told, and its handle is gone. */
 void folio_sampled_remove(FolioSampled *guest);

@@ -454,6 +454,21 @@ test_guest_that_goes(void **state)
     assert_int_equal(fixture->acted, 0);
 }
 
+/* What waits for the budget goes with it. */
+static void
+test_guest_that_goes_with_a_plan(void **state)
+{
+    Fixture *fixture = *state;
+
+    fixture->deciding->limits.cpu_share = 0;
+    windows(fixture, "ssuuuuuu");
+    expect_run(fixture, "", "");
+    folio_decided_guest_free(g_steal_pointer(&fixture->decided));
+    fixture->deciding->limits.cpu_share = 1;
+    settle_down(fixture);
+    assert_int_equal(fixture->fake.n_started, 0);
+}
+
 /* A run that fails is not followed by the next one before there is a new window. */
 static void
 test_failure(void **state)
@@ -485,6 +500,7 @@ main(void)
         decided_test(test_who_asks_goes_first),
         decided_test(test_pressure_and_stop),
         decided_test(test_guest_that_goes),
+        decided_test(test_guest_that_goes_with_a_plan),
         decided_test(test_failure),
     };
 
