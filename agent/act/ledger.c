@@ -195,7 +195,7 @@ folio_ledger_open(const char *directory)
 {
     FolioLedger *ledger = g_new0(FolioLedger, 1);
 
-    ledger->store = folio_ledger_store_new(directory);
+    ledger->store = folio_ledger_store_new(directory, "ledger");
     ledger->host = folio_ledger_host_load(ledger->store);
     ledger->guests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                            (GDestroyNotify) folio_ledger_guest_unref);
