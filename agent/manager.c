@@ -423,7 +423,7 @@ folio_manager_new(const FolioManagerOptions *options)
 
     manager->run_state = folio_run_state_load(options->state_dir);
     manager->acting = folio_acting_new(&acting, (void (*)(gpointer)) tell_changed, manager);
-    manager->deciding = folio_deciding_new(manager->acting, options->proc_root);
+    manager->deciding = folio_deciding_new(manager->acting, options->proc_root, options->state_dir);
     manager->sampling = folio_sampling_new(manager->proc_root, manager->sys_root);
     g_signal_connect_swapped(manager->sampling, "changed", G_CALLBACK(tell_changed), manager);
     manager->config = load_config(manager);
