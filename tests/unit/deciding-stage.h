@@ -192,13 +192,14 @@ make_snapshot(Fixture *fixture, const char *verdicts)
     return snapshot;
 }
 
-/* So long as it takes for the plan and the budget; 20 rounds of a quiet main loop end it. */
+/* So long as it takes for the plan and the budget, and a little longer. */
 static inline void
 settle_down(Fixture *fixture)
 {
-    const gint64 end = g_get_monotonic_time() + 200 * 1000;
+    const gint64 end = g_get_monotonic_time() + 50 * 1000;
 
-    while (g_get_monotonic_time() < end || fixture->held > 0) {
+    while (g_get_monotonic_time() < end || fixture->held > 0 ||
+           (fixture->decided != NULL && folio_decided_guest_is_busy(fixture->decided))) {
         while (g_main_context_iteration(NULL, FALSE)) {
         }
         if (fixture->fake.runs->len > 0)
