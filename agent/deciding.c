@@ -170,6 +170,9 @@ folio_deciding_notice(FolioDeciding *deciding, FolioGuest *guest)
     view.process = folio_guest_get_process(guest);
     view.ram = folio_guest_get_ram(guest);
     view.record = folio_acting_get_record(acting, guest);
+    /* Which blocks foliod has split is not known yet: nothing is planned before. */
+    if (view.record == NULL && view.mode > FOLIO_MODE_OBSERVE)
+        view.mode = FOLIO_MODE_OBSERVE;
     view.can_collapse = can_do(deciding, FOLIO_ACT_COLLAPSE, FOLIO_ORDER_HUGE);
     /* A split that turns out wrong must not stay. */
     view.can_split = view.can_collapse && folio_acting_can_keep_away(acting, guest) &&

@@ -311,6 +311,21 @@ folio_ledger_get_guest(FolioLedger *ledger, const char *uuid, const FolioProcess
     return add_guest(ledger, lower, process);
 }
 
+FolioLedgerGuest *
+folio_ledger_peek_guest(FolioLedger *ledger, const char *uuid, const FolioProcess *process)
+{
+    g_autofree char *lower = g_ascii_strdown(uuid, -1);
+    FolioLedgerGuest *guest;
+
+    if (!g_mutex_trylock(&ledger->lock))
+        return NULL;
+    guest = g_hash_table_lookup(ledger->guests, lower);
+    if (guest != NULL)
+        guest = is_of_process(guest, process) ? folio_ledger_guest_ref(guest) : NULL;
+    g_mutex_unlock(&ledger->lock);
+    return guest;
+}
+
 void
 folio_ledger_forget_guest(FolioLedger *ledger, const char *uuid)
 {
