@@ -271,7 +271,7 @@ parse_decision(FolioLines *lines, FolioPlanRecord *record, GError **error)
 
     if (!take_token(lines, token_of_result, FOLIO_PLAN_VOID, &result) ||
         !take_token(lines, token_of_action, FOLIO_PLAN_COLLAPSE, &action) ||
-        !take_token(lines, token_of_cause, FOLIO_PLAN_CAUSE_UNDO, &cause) ||
+        !take_token(lines, token_of_cause, FOLIO_N_PLAN_CAUSES - 1, &cause) ||
         !take_token(lines, token_of_verdict, FOLIO_VERDICT_DENSE, &verdict) ||
         !take_numbers(lines, record->owner.n_blocks, numbers) ||
         record->decisions->len >= FOLIO_PLAN_DECISIONS)

@@ -170,6 +170,84 @@ folio_plan_store_keep(FolioPlanStore *store, const char *uuid, const FolioProces
     return TRUE;
 }
 
+/* In a task */
+
+typedef struct {
+    FolioPlanStore *store;
+    char *uuid;
+    FolioProcess *process;
+    FolioGuestRam *ram;
+    FolioPlan *plan;
+    GArray *notes; /* NULL: none */
+} Keep;
+
+static void
+keep_free(gpointer data)
+{
+    Keep *keep = data;
+
+    folio_plan_store_unref(keep->store);
+    g_free(keep->uuid);
+    folio_process_unref(keep->process);
+    folio_guest_ram_free(keep->ram);
+    folio_plan_free(keep->plan);
+    g_clear_pointer(&keep->notes, g_array_unref);
+    g_free(keep);
+}
+
+static void
+add_notes(const Keep *keep)
+{
+    g_autoptr(GArray) none = g_array_new(FALSE, FALSE, 1);
+
+    if (!folio_plan_store_recall(keep->store, keep->uuid, keep->process, keep->ram, keep->plan))
+        folio_plan_recall(keep->plan, (guint) folio_block_ranges_count(keep->ram), none, none);
+    for (guint i = 0; i < keep->notes->len; i++) {
+        const FolioPlanNote *note = &g_array_index(keep->notes, FolioPlanNote, i);
+
+        folio_plan_note(keep->plan, note->block, note->action);
+    }
+}
+
+static void
+keep_in_thread(GTask *task, gpointer source, gpointer task_data, GCancellable *cancellable)
+{
+    const Keep *keep = task_data;
+    GError *error = NULL;
+
+    if (keep->notes != NULL)
+        add_notes(keep);
+    if (folio_plan_store_keep(keep->store, keep->uuid, keep->process, keep->ram, keep->plan,
+                              &error))
+        g_task_return_boolean(task, TRUE);
+    else
+        g_task_return_error(task, error);
+}
+
+void
+folio_plan_store_keep_async(FolioPlanStore *store, const char *uuid, FolioProcess *process,
+                            const FolioGuestRam *ram, FolioPlan *plan, GArray *notes,
+                            GAsyncReadyCallback callback, gpointer user_data)
+{
+    Keep *keep = g_new0(Keep, 1);
+    g_autoptr(GTask) task = g_task_new(NULL, NULL, callback, user_data);
+
+    keep->store = folio_plan_store_ref(store);
+    keep->uuid = g_strdup(uuid);
+    keep->process = folio_process_ref(process);
+    keep->ram = folio_guest_ram_copy(ram);
+    keep->plan = plan;
+    keep->notes = notes != NULL ? g_array_ref(notes) : NULL;
+    g_task_set_task_data(task, keep, keep_free);
+    g_task_run_in_thread(task, keep_in_thread);
+}
+
+gboolean
+folio_plan_store_keep_finish(GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
 void
 folio_plan_store_forget_gone(FolioPlanStore *store)
 {

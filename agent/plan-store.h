@@ -32,5 +32,18 @@ gboolean folio_plan_store_recall(FolioPlanStore *store, const char *uuid,
 gboolean folio_plan_store_keep(FolioPlanStore *store, const char *uuid, const FolioProcess *process,
                                const FolioGuestRam *ram, const FolioPlan *plan, GError **error);
 
+/* What somebody has made of a block, for folio_plan_note(). */
+typedef struct {
+    guint block;
+    FolioPlanAction action;
+} FolioPlanNote;
+
+/* folio_plan_store_keep in a task. Takes the plan. With notes (FolioPlanNote), it is what is there
+ * that is kept, if anything is, with these noted. */
+void folio_plan_store_keep_async(FolioPlanStore *store, const char *uuid, FolioProcess *process,
+                                 const FolioGuestRam *ram, FolioPlan *plan, GArray *notes,
+                                 GAsyncReadyCallback callback, gpointer user_data);
+gboolean folio_plan_store_keep_finish(GAsyncResult *result, GError **error);
+
 /* Removes what is of an earlier boot or of a process that has ended. Blocking. */
 void folio_plan_store_forget_gone(FolioPlanStore *store);

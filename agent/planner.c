@@ -70,99 +70,62 @@ folio_planner_new(const FolioPlannerCalls *calls, const char *uuid,
 typedef struct {
     FolioPlanner *planner; /* a reference; NULL: it has been freed */
     FolioPlannerCalls calls;
-    FolioPlanStore *store;
     char *uuid;
-    FolioProcess *process;
-    FolioGuestRam *ram;
-    FolioPlan *plan;
-    GArray *notes; /* Settled, of a plan that no window has been entered in yet; NULL otherwise */
-} Keep;
-
-static void
-keep_free(gpointer data)
-{
-    Keep *keep = data;
-
-    folio_plan_store_unref(keep->store);
-    g_free(keep->uuid);
-    folio_process_unref(keep->process);
-    folio_guest_ram_free(keep->ram);
-    folio_plan_free(keep->plan);
-    g_clear_pointer(&keep->notes, g_array_unref);
-    g_free(keep);
-}
-
-/* What was noted is added to what is there, as the first window would have done. */
-static void
-catch_up(const Keep *keep)
-{
-    g_autoptr(GArray) none = g_array_new(FALSE, FALSE, 1);
-
-    if (!folio_plan_store_recall(keep->store, keep->uuid, keep->process, keep->ram, keep->plan))
-        folio_plan_recall(keep->plan, (guint) folio_block_ranges_count(keep->ram), none, none);
-    for (guint i = 0; i < keep->notes->len; i++) {
-        const Settled *settled = &g_array_index(keep->notes, Settled, i);
-
-        folio_plan_note(keep->plan, settled->block, settled->noted);
-    }
-}
-
-static void
-keep_in_thread(GTask *task, gpointer source, gpointer task_data, GCancellable *cancellable)
-{
-    const Keep *keep = task_data;
-    GError *error = NULL;
-
-    if (keep->notes != NULL)
-        catch_up(keep);
-    if (folio_plan_store_keep(keep->store, keep->uuid, keep->process, keep->ram, keep->plan,
-                              &error))
-        g_task_return_boolean(task, TRUE);
-    else
-        g_task_return_error(task, error);
-}
+} Keeping;
 
 static void
 on_kept(GObject *source, GAsyncResult *result, gpointer user_data)
 {
-    const Keep *keep = g_task_get_task_data(G_TASK(result));
-    FolioPlanner *planner = keep->planner;
+    Keeping *keeping = user_data;
+    FolioPlanner *planner = keeping->planner;
     g_autoptr(GError) error = NULL;
-    const gboolean kept = g_task_propagate_boolean(G_TASK(result), &error);
+    const gboolean kept = folio_plan_store_keep_finish(result, &error);
 
     if (!kept && (planner == NULL || !planner->failed))
-        folio_log(G_LOG_LEVEL_WARNING, FOLIO_MESSAGE_LEDGER, NULL, keep->uuid,
+        folio_log(G_LOG_LEVEL_WARNING, FOLIO_MESSAGE_LEDGER, NULL, keeping->uuid,
                   "what rests of the guest after an action cannot be written down, and would be "
                   "forgotten at a restart: %s",
                   error->message);
-    keep->calls.release(keep->calls.user_data);
-    if (planner == NULL)
-        return;
-    planner->keeping = FALSE;
-    planner->failed = !kept;
-    release(planner);
+    keeping->calls.release(keeping->calls.user_data);
+    if (planner != NULL) {
+        planner->keeping = FALSE;
+        planner->failed = !kept;
+        release(planner);
+    }
+    g_free(keeping->uuid);
+    g_free(keeping);
+}
+
+/* Of a plan that no window has been entered in yet: what was noted meanwhile. */
+static GArray *
+list_notes(const FolioPlanner *planner)
+{
+    GArray *notes = g_array_new(FALSE, FALSE, sizeof(FolioPlanNote));
+
+    for (guint i = 0; i < planner->settled->len; i++) {
+        const Settled *settled = &g_array_index(planner->settled, Settled, i);
+        const FolioPlanNote note = { settled->block, settled->noted };
+
+        g_array_append_val(notes, note);
+    }
+    return notes;
 }
 
 /* The plan is not in the hands of its task. */
 static void
 start_keeping(FolioPlanner *planner, gboolean last)
 {
-    Keep *keep = g_new0(Keep, 1);
-    g_autoptr(GTask) task = g_task_new(NULL, NULL, on_kept, NULL);
+    g_autoptr(GArray) notes = planner->fresh ? list_notes(planner) : NULL;
+    Keeping *keeping = g_new0(Keeping, 1);
 
     planner->unkept = 0;
     planner->keeping = TRUE;
-    keep->planner = last ? NULL : g_rc_box_acquire(planner);
-    keep->calls = planner->calls;
-    keep->store = folio_plan_store_ref(planner->store);
-    keep->uuid = g_strdup(planner->uuid);
-    keep->process = folio_process_ref(planner->process);
-    keep->ram = folio_guest_ram_copy(planner->ram);
-    keep->plan = folio_plan_copy(planner->plan);
-    keep->notes = planner->fresh ? g_array_ref(planner->settled) : NULL;
+    keeping->planner = last ? NULL : g_rc_box_acquire(planner);
+    keeping->calls = planner->calls;
+    keeping->uuid = g_strdup(planner->uuid);
     planner->calls.hold(planner->calls.user_data);
-    g_task_set_task_data(task, keep, keep_free);
-    g_task_run_in_thread(task, keep_in_thread);
+    folio_plan_store_keep_async(planner->store, planner->uuid, planner->process, planner->ram,
+                                folio_plan_copy(planner->plan), notes, on_kept, keeping);
 }
 
 static gboolean

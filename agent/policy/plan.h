@@ -68,6 +68,7 @@ typedef enum {
     FOLIO_PLAN_CAUSE_SPARSE, /* it is huge and sparse */
     FOLIO_PLAN_CAUSE_DENSE,  /* it is small and dense */
     FOLIO_PLAN_CAUSE_UNDO,   /* foliod has split it and it is dense */
+    FOLIO_N_PLAN_CAUSES,
 } FolioPlanCause;
 
 /* "sparse", "dense", "undo". */
