@@ -58,45 +58,89 @@ folio_plan_owner_equals(const FolioPlanOwner *a, const FolioPlanOwner *b)
 
 /* Printing */
 
+/* A line of blocks of which the same is remembered, and the run of them that is to be written to it
+ * next. */
+typedef struct {
+    guint key;
+    GString *text;
+    guint first, count;
+} Line;
+
+static void
+line_free(gpointer data)
+{
+    Line *line = data;
+
+    g_string_free(line->text, TRUE);
+    g_free(line);
+}
+
+/* Lines are in the order of this. */
+static guint
+key_of(const FolioPlanMark *mark)
+{
+    return (mark->action * (FOLIO_PLAN_SINCE_MAX + 1) + mark->since) * (FOLIO_PLAN_DOUBLINGS + 1) +
+           mark->doublings;
+}
+
+static Line *
+get_line(GHashTable *lines, const FolioPlanMark *mark)
+{
+    const guint key = key_of(mark);
+    Line *line = g_hash_table_lookup(lines, GUINT_TO_POINTER(key));
+
+    if (line != NULL)
+        return line;
+    line = g_new0(Line, 1);
+    line->key = key;
+    line->text = g_string_new(NULL);
+    g_string_append_printf(line->text, "acted %s %u %u", folio_plan_action_token(mark->action),
+                           mark->since, mark->doublings);
+    g_hash_table_insert(lines, GUINT_TO_POINTER(key), line);
+    return line;
+}
+
+static void
+end_run(Line *line)
+{
+    if (line->count > 0)
+        folio_lines_append_run(line->text, line->first, line->count);
+    line->count = 0;
+}
+
 static int
-compare_marks(gconstpointer one, gconstpointer other)
+compare_lines(gconstpointer one, gconstpointer other)
 {
-    const FolioPlanMark *a = one, *b = other;
+    const Line *a = one, *b = other;
 
-    if (a->action != b->action)
-        return a->action < b->action ? -1 : 1;
-    if (a->since != b->since)
-        return a->since < b->since ? -1 : 1;
-    if (a->doublings != b->doublings)
-        return a->doublings < b->doublings ? -1 : 1;
-    return a->block < b->block ? -1 : a->block > b->block;
+    return a->key < b->key ? -1 : a->key > b->key;
 }
 
-static gboolean
-same_line(const FolioPlanMark *a, const FolioPlanMark *b)
-{
-    return a->action == b->action && a->since == b->since && a->doublings == b->doublings;
-}
-
-/* Of marks that are in their order for the text. */
+/* There may be hundreds of thousands of marks, and there are few lines. */
 static void
 append_marks(GString *text, const GArray *marks)
 {
-    const FolioPlanMark *all = (const FolioPlanMark *) (gpointer) marks->data;
+    g_autoptr(GHashTable) lines = g_hash_table_new_full(NULL, NULL, NULL, line_free);
+    g_autoptr(GList) sorted = NULL;
 
-    for (guint i = 0, next; i < marks->len; i = next) {
-        if (i == 0 || !same_line(&all[i - 1], &all[i]))
-            g_string_append_printf(text, "%sacted %s %u %u", i == 0 ? "" : "\n",
-                                   folio_plan_action_token(all[i].action), all[i].since,
-                                   all[i].doublings);
-        next = i + 1;
-        while (next < marks->len && same_line(&all[i], &all[next]) &&
-               all[next].block == all[i].block + (next - i))
-            next++;
-        folio_lines_append_run(text, all[i].block, next - i);
+    for (guint i = 0; i < marks->len; i++) {
+        const FolioPlanMark *mark = &g_array_index(marks, FolioPlanMark, i);
+        Line *line = get_line(lines, mark);
+
+        if (mark->block != line->first + line->count)
+            end_run(line);
+        if (line->count == 0)
+            line->first = mark->block;
+        line->count++;
     }
-    if (marks->len > 0)
+    sorted = g_list_sort(g_hash_table_get_values(lines), compare_lines);
+    for (GList *l = sorted; l != NULL; l = l->next) {
+        Line *line = l->data;
+
+        end_run(line);
+        g_string_append_len(text, line->text->str, (gssize) line->text->len);
         g_string_append_c(text, '\n');
+    }
 }
 
 static guint
@@ -124,13 +168,11 @@ folio_plan_file_print(const FolioPlanRecord *record)
 {
     const FolioPlanOwner *owner = &record->owner;
     const FolioLinesOwner run = { owner->uuid, owner->boot, owner->pid, owner->start_time };
-    g_autoptr(GArray) marks = g_array_copy(record->marks);
     GString *text = g_string_new(NULL);
 
     folio_lines_append_owner(text, MAGIC, &run);
     g_string_append_printf(text, "blocks %u %s\n", owner->n_blocks, owner->layout);
-    g_array_sort(marks, compare_marks);
-    append_marks(text, marks);
+    append_marks(text, record->marks);
     for (guint i = 0; i < record->decisions->len; i++)
         append_decision(text, &g_array_index(record->decisions, FolioPlanDecision, i));
     folio_lines_seal(text);

@@ -243,18 +243,23 @@ folio_planner_begin(FolioPlanner *planner, gboolean splits, guint n)
 static void
 hand_in_settled(FolioPlanner *planner)
 {
+    gboolean decided = FALSE;
+
     if (planner->busy || planner->fresh || planner->settled->len == 0)
         return;
     for (guint i = 0; i < planner->settled->len; i++) {
         const Settled *settled = &g_array_index(planner->settled, Settled, i);
 
-        if (settled->noted != FOLIO_PLAN_NOTHING)
+        if (settled->noted != FOLIO_PLAN_NOTHING) {
             folio_plan_note(planner->plan, settled->block, settled->noted);
-        else
+        } else {
             folio_plan_done(planner->plan, settled->block, settled->result);
+            decided = TRUE;
+        }
     }
     g_array_set_size(planner->settled, 0);
-    refresh_decisions(planner);
+    if (decided)
+        refresh_decisions(planner);
     keep_soon(planner);
 }
 
