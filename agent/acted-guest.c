@@ -16,11 +16,12 @@ struct _FolioActedGuest {
     void (*looked)(FolioGuest *guest, gpointer user_data);
     gpointer user_data;
     FolioProcess *process;    /* NULL: not known */
-    FolioLedgerGuest *record; /* of that process */
+    FolioLedgerGuest *record; /* of that process; NULL: not known yet */
     FolioKeeper keeper;
     gboolean keepable;
     gint64 renewed_usec;
     gboolean looking;
+    gboolean may_inject; /* of the last look */
 };
 
 /* A look: what it needs, and what it finds. */
@@ -29,7 +30,7 @@ typedef struct {
     char *uuid, *name;
     FolioProcess *process;
     FolioGuestRam *ram;
-    FolioLedgerGuest *record;
+    FolioLedgerGuest *record; /* NULL: to be asked for, which may take a while */
     FolioKhugepaged handling;
     gboolean may_inject;
     guint64 n_split; /* blocks of all guests */
@@ -88,7 +89,7 @@ look_free(gpointer data)
 
     folio_process_unref(look->process);
     folio_guest_ram_free(look->ram);
-    folio_ledger_guest_unref(look->record);
+    g_clear_pointer(&look->record, folio_ledger_guest_unref);
     g_free(look->uuid);
     g_free(look->name);
     g_free(look);
@@ -138,13 +139,32 @@ look_in_thread(GTask *task, gpointer source, gpointer task_data, GCancellable *c
     Look *look = task_data;
     const FolioActedHost *host = look->acted->host;
 
-    if (folio_ledger_count(look->record).split_now > 0)
+    if (look->record != NULL && folio_ledger_count(look->record).split_now > 0)
         look_at_splits(look, host);
+    /* The first look is short, so that what is written is soon known. Of a process that has ended
+     * the record of the next one must not be asked away. */
+    if (look->record == NULL && folio_process_is_alive(look->process))
+        look->record = folio_ledger_get_guest(host->ledger, look->uuid, look->process);
     look->keeper = folio_khugepaged_look(host->khugepaged, look->process);
     look->keepable = look->keeper != FOLIO_KEEPER_FREE ||
                      folio_khugepaged_could_keep_away(host->khugepaged, look->process,
                                                       look->handling, look->may_inject);
     g_task_return_boolean(task, TRUE);
+}
+
+static void
+take(FolioActedGuest *acted, const Look *look)
+{
+    const gboolean first = acted->record == NULL;
+
+    if (first)
+        acted->record = folio_ledger_guest_ref(look->record);
+    acted->keeper = look->keeper;
+    acted->keepable = look->keepable;
+    acted->renewed_usec = look->renewed_usec;
+    acted->looked(acted->guest, acted->user_data);
+    if (first && acted->guest != NULL)
+        folio_acted_guest_look(acted, acted->may_inject);
 }
 
 static void
@@ -155,12 +175,10 @@ on_looked(GObject *source, GAsyncResult *result, gpointer user_data)
 
     acted->host->looks--;
     acted->looking = FALSE;
-    if (acted->guest != NULL && acted->process == look->process) {
-        acted->keeper = look->keeper;
-        acted->keepable = look->keepable;
-        acted->renewed_usec = look->renewed_usec;
-        acted->looked(acted->guest, acted->user_data);
-    }
+    if (acted->guest != NULL && acted->process == look->process && look->record != NULL)
+        take(acted, look);
+    else if (acted->guest != NULL && acted->process != look->process)
+        folio_acted_guest_look(acted, acted->may_inject); /* at the one that there is now */
     /* Not with the task, which may be freed by its thread. */
     release(acted);
 }
@@ -183,7 +201,7 @@ follow(FolioActedGuest *acted)
         return;
     acted->process = folio_process_ref(process);
     acted->record =
-        folio_ledger_get_guest(acted->host->ledger, folio_guest_get_uuid(acted->guest), process);
+        folio_ledger_peek_guest(acted->host->ledger, folio_guest_get_uuid(acted->guest), process);
 }
 
 void
@@ -194,6 +212,7 @@ folio_acted_guest_look(FolioActedGuest *acted, gboolean may_inject)
     g_autoptr(GTask) task = NULL;
     Look *look;
 
+    acted->may_inject = may_inject;
     follow(acted);
     if (acted->process == NULL || ram == NULL || acted->looking)
         return;
@@ -203,7 +222,7 @@ folio_acted_guest_look(FolioActedGuest *acted, gboolean may_inject)
     look->name = g_strdup(folio_guest_get_name(guest));
     look->process = folio_process_ref(acted->process);
     look->ram = folio_guest_ram_copy(ram);
-    look->record = folio_ledger_guest_ref(acted->record);
+    look->record = acted->record != NULL ? folio_ledger_guest_ref(acted->record) : NULL;
     look->handling = folio_guest_get_policy(guest)->values.khugepaged;
     look->may_inject = may_inject;
     look->n_split = acted->host->n_split;

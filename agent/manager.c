@@ -22,8 +22,8 @@ enum {
 
 static guint signals[N_SIGNALS];
 
-static void
-tell_changed(FolioManager *manager)
+void
+folio_manager_tell_changed(FolioManager *manager)
 {
     g_signal_emit(manager, signals[SIGNAL_CHANGED], 0);
 }
@@ -156,7 +156,7 @@ static void
 on_connection_state(FolioConnection *connection, FolioManager *manager)
 {
     g_signal_emit(manager, signals[SIGNAL_CONNECTION], 0);
-    tell_changed(manager);
+    folio_manager_tell_changed(manager);
     if (!folio_connection_is_connected(connection) &&
         *folio_connection_get_error(connection) != '\0')
         on_libvirt_answered(manager);
@@ -197,9 +197,8 @@ drop_guests(FolioManager *manager)
 
 /* Reload */
 
-/* The guests are told what holds now. */
-static void
-apply_settings(FolioManager *manager)
+void
+folio_manager_apply_settings(FolioManager *manager)
 {
     GHashTableIter iter;
     gpointer guest;
@@ -227,7 +226,7 @@ apply_config(FolioManager *manager, FolioConfig *config)
         drop_guests(manager);
         connect_to(manager, uri);
     }
-    apply_settings(manager);
+    folio_manager_apply_settings(manager);
 }
 
 static gboolean
@@ -257,46 +256,8 @@ folio_manager_reload(FolioManager *manager, GError **error)
     g_signal_emit(manager, signals[SIGNAL_RELOADING], 0, TRUE);
     reloaded = reload(manager, error);
     g_signal_emit(manager, signals[SIGNAL_RELOADING], 0, FALSE);
-    tell_changed(manager);
+    folio_manager_tell_changed(manager);
     return reloaded;
-}
-
-/* What an administrator sets */
-
-gboolean
-folio_manager_set_paused(FolioManager *manager, gboolean paused, GError **error)
-{
-    if (!folio_run_state_set_paused(manager->run_state, paused, error))
-        return FALSE;
-    if (manager->settings->paused != paused)
-        folio_log(G_LOG_LEVEL_MESSAGE, FOLIO_MESSAGE_PAUSE, NULL, NULL, "%s",
-                  paused ? "paused: nothing is sampled or changed" : "goes on after a pause");
-    manager->settings->paused = paused;
-    apply_settings(manager);
-    tell_changed(manager);
-    return TRUE;
-}
-
-gboolean
-folio_manager_get_paused(FolioManager *manager)
-{
-    return manager->settings->paused;
-}
-
-gboolean
-folio_manager_set_admin_mode(FolioManager *manager, FolioGuest *guest, const FolioMode *mode,
-                             GError **error)
-{
-    const char *name = folio_guest_get_name(guest);
-    const char *uuid = folio_guest_get_uuid(guest);
-
-    if (!folio_run_state_set_mode(manager->run_state, uuid, mode, error))
-        return FALSE;
-    folio_log(G_LOG_LEVEL_MESSAGE, FOLIO_MESSAGE_MODE, name, uuid,
-              "%s: mode set by an administrator: %s", name,
-              mode != NULL ? folio_mode_to_string(*mode) : "none any more");
-    folio_guest_set_admin_mode(guest, mode);
-    return TRUE;
 }
 
 FolioActing *
@@ -331,7 +292,7 @@ on_probed(GObject *source, GAsyncResult *result, gpointer user_data)
     g_strfreev(manager->features);
     manager->features = folio_features_list(features);
     manager->probed = TRUE;
-    tell_changed(manager);
+    folio_manager_tell_changed(manager);
     become_ready(manager);
 }
 
@@ -422,10 +383,12 @@ folio_manager_new(const FolioManagerOptions *options)
     manager->sys_root = g_strdup(options->sys_root);
 
     manager->run_state = folio_run_state_load(options->state_dir);
-    manager->acting = folio_acting_new(&acting, (void (*)(gpointer)) tell_changed, manager);
-    manager->deciding = folio_deciding_new(manager->acting, options->proc_root);
+    manager->acting =
+        folio_acting_new(&acting, (void (*)(gpointer)) folio_manager_tell_changed, manager);
+    manager->deciding = folio_deciding_new(manager->acting, options->proc_root, options->state_dir);
     manager->sampling = folio_sampling_new(manager->proc_root, manager->sys_root);
-    g_signal_connect_swapped(manager->sampling, "changed", G_CALLBACK(tell_changed), manager);
+    g_signal_connect_swapped(manager->sampling, "changed", G_CALLBACK(folio_manager_tell_changed),
+                             manager);
     manager->config = load_config(manager);
     for (char **text = manager->config_errors; *text != NULL; text++)
         folio_log(G_LOG_LEVEL_WARNING, FOLIO_MESSAGE_BAD_CONFIG, NULL, NULL,

@@ -286,6 +286,8 @@ folio_plan_window(FolioPlan *plan, const FolioPlanInput *input)
         FolioPlanAction action;
 
         age(&plan->blocks[b], &passed, verdict);
+        if (input->states == NULL)
+            continue;
         action = wanted_action(deeds, (FolioBlockState) input->states[b], verdict);
         if (action != FOLIO_PLAN_NOTHING)
             consider(plan, input, b, action, action == FOLIO_PLAN_SPLIT ? splits : collapses);
@@ -343,6 +345,14 @@ judge_last(Block *block, FolioPlanAction action)
         block->doublings = (block->doublings - 1u) & 15u;
 }
 
+static void
+note(Block *block, FolioPlanAction action)
+{
+    judge_last(block, action);
+    block->action = action & 3u;
+    block->since = 0;
+}
+
 gboolean
 folio_plan_begin(FolioPlan *plan, const FolioPlanStep *step, gint64 now_usec)
 {
@@ -351,10 +361,15 @@ folio_plan_begin(FolioPlan *plan, const FolioPlanStep *step, gint64 now_usec)
     if (block == NULL || rests(block, step->action))
         return FALSE;
     remember(plan, step, now_usec);
-    judge_last(block, step->action);
-    block->action = step->action & 3u;
-    block->since = 0;
+    note(block, step->action);
     return TRUE;
+}
+
+void
+folio_plan_note(FolioPlan *plan, guint block, FolioPlanAction action)
+{
+    if (block < plan->n_blocks && action != FOLIO_PLAN_NOTHING)
+        note(&plan->blocks[block], action);
 }
 
 /* Of the last decision on that block, if it is still remembered. */
@@ -400,4 +415,69 @@ folio_plan_list_decisions(const FolioPlan *plan)
     for (guint64 i = plan->n_decisions - n; i < plan->n_decisions; i++)
         g_array_append_val(list, plan->decisions[i % FOLIO_PLAN_DECISIONS]);
     return list;
+}
+
+/* ---- Memory */
+
+FolioPlan *
+folio_plan_copy(const FolioPlan *plan)
+{
+    FolioPlan *copy = folio_plan_new();
+
+    copy->n_blocks = plan->n_blocks;
+    copy->blocks = g_memdup2(plan->blocks, plan->n_blocks * sizeof(Block));
+    memcpy(copy->decisions, plan->decisions, sizeof copy->decisions);
+    copy->n_decisions = plan->n_decisions;
+    return copy;
+}
+
+/* As one that was never acted on: whatever comes, neither its dwell nor what it says of its last
+ * action is another. */
+static gboolean
+is_at_rest(const Block *block)
+{
+    return block->doublings == 0 && block->since > FOLIO_PLAN_DWELL + FOLIO_PLAN_LASTS;
+}
+
+GArray *
+folio_plan_list_marks(const FolioPlan *plan)
+{
+    GArray *marks = g_array_new(FALSE, FALSE, sizeof(FolioPlanMark));
+
+    for (guint b = 0; b < plan->n_blocks; b++) {
+        const Block *block = &plan->blocks[b];
+        const FolioPlanMark mark = { .block = b,
+                                     .since = MIN(block->since, FOLIO_PLAN_SINCE_MAX),
+                                     .action = (FolioPlanAction) block->action,
+                                     .doublings = block->doublings };
+
+        if (!is_at_rest(block))
+            g_array_append_val(marks, mark);
+    }
+    return marks;
+}
+
+guint
+folio_plan_count_blocks(const FolioPlan *plan)
+{
+    return plan->n_blocks;
+}
+
+void
+folio_plan_recall(FolioPlan *plan, guint n_blocks, const GArray *marks, const GArray *decisions)
+{
+    forget_blocks(plan, n_blocks);
+    for (guint i = 0; i < marks->len; i++) {
+        const FolioPlanMark *mark = &g_array_index(marks, FolioPlanMark, i);
+
+        if (mark->block >= n_blocks)
+            continue;
+        plan->blocks[mark->block] =
+            (Block){ .since = (guint16) MIN(mark->since, FOLIO_PLAN_SINCE_MAX),
+                     .action = mark->action & 3u,
+                     .doublings = MIN(mark->doublings, FOLIO_PLAN_DOUBLINGS) & 15u };
+    }
+    for (guint i = 0; i < decisions->len; i++)
+        plan->decisions[plan->n_decisions++ % FOLIO_PLAN_DECISIONS] =
+            g_array_index(decisions, FolioPlanDecision, i);
 }

@@ -68,6 +68,7 @@ typedef enum {
     FOLIO_PLAN_CAUSE_SPARSE, /* it is huge and sparse */
     FOLIO_PLAN_CAUSE_DENSE,  /* it is small and dense */
     FOLIO_PLAN_CAUSE_UNDO,   /* foliod has split it and it is dense */
+    FOLIO_N_PLAN_CAUSES,
 } FolioPlanCause;
 
 /* "sparse", "dense", "undo". */
@@ -111,7 +112,8 @@ typedef struct {
 
 typedef struct {
     const FolioHeatSnapshot *snapshot;
-    const guint8 *states; /* FolioBlockState of each of its blocks */
+    const guint8 *states; /* FolioBlockState of each of its blocks; NULL: nobody has looked, and
+                           * nothing is planned */
     FolioMode mode;       /* in force: folio_mode_in_force() */
     guint split_order;    /* 0 to 8, of the guest's policy */
     guint sparse_below;   /* 1 to 512, likewise */
@@ -165,5 +167,39 @@ gboolean folio_plan_begin(FolioPlan *plan, const FolioPlanStep *step, gint64 now
  * not begun it is ignored. */
 void folio_plan_done(FolioPlan *plan, guint block, FolioPlanResult result);
 
+/* Somebody else has split or collapsed that block, or has found it so: it rests as if the plan had
+ * acted. No decision. Ignored before the first window. */
+void folio_plan_note(FolioPlan *plan, guint block, FolioPlanAction action);
+
 /* The last decisions, the oldest first: FolioPlanDecision, to be freed with g_array_unref. */
 GArray *folio_plan_list_decisions(const FolioPlan *plan);
+
+/* Memory, for whoever keeps it while there is no plan */
+
+/* Longer ago than that, windows make no difference any more: the longest dwell, and what judges of
+ * an action whether it lasted. */
+#define FOLIO_PLAN_SINCE_MAX ((FOLIO_PLAN_DWELL << FOLIO_PLAN_DOUBLINGS) + FOLIO_PLAN_LASTS + 1)
+
+/* What is remembered of a block that has been acted on. */
+typedef struct {
+    guint block;
+    guint since;            /* windows since that, at most FOLIO_PLAN_SINCE_MAX */
+    FolioPlanAction action; /* NOTHING: of which nothing can come to be undone */
+    guint doublings;        /* of its dwell, at most FOLIO_PLAN_DOUBLINGS */
+} FolioPlanMark;
+
+/* A plan that remembers the same, and has no steps. */
+FolioPlan *folio_plan_copy(const FolioPlan *plan);
+
+/* FolioPlanMark of each block that is not as if it had never been acted on, ascending; free with
+ * g_array_unref. */
+GArray *folio_plan_list_marks(const FolioPlan *plan);
+
+/* 0 before the first window. */
+guint folio_plan_count_blocks(const FolioPlan *plan);
+
+/* Has a new plan remember that of n_blocks: FolioPlanMark and FolioPlanDecision, as listed. Time
+ * that has passed meanwhile does not count: no block rests for less than it would have. How long
+ * verdicts had stood is not remembered. Marks of no such block are ignored. */
+void folio_plan_recall(FolioPlan *plan, guint n_blocks, const GArray *marks,
+                       const GArray *decisions);
