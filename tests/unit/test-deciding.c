@@ -31,6 +31,7 @@ typedef struct {
     FolioHints wanted;
     FolioDecidedView view;
     guint held, acted;
+    char followed[N_BLOCKS + 1]; /* 'S' split, 'c' a candidate, '.' neither; "": not told yet */
     guint32 windows;
 } Fixture;
 
@@ -89,6 +90,17 @@ on_acted(gpointer user_data)
 }
 
 static void
+on_follow(guint8 *classes, guint n, gpointer user_data)
+{
+    Fixture *fixture = user_data;
+
+    assert_int_equal(n, N_BLOCKS);
+    for (guint i = 0; i < n; i++)
+        fixture->followed[i] = ".Sc"[classes[i]];
+    g_free(classes);
+}
+
+static void
 on_hold(gpointer user_data)
 {
     ((Fixture *) user_data)->held++;
@@ -101,7 +113,7 @@ on_release(gpointer user_data)
 }
 
 static const FolioFileCalls scanning = { .ioctl = scan };
-static const FolioDecidedCalls calls = { make_request, on_acted };
+static const FolioDecidedCalls calls = { make_request, on_acted, on_follow };
 
 static int
 set_up(void **state)
@@ -282,6 +294,7 @@ test_sparse_blocks_are_split(void **state)
 
     window(fixture, "sdusdddd");
     expect_run(fixture, "", "");
+    assert_string_equal(fixture->followed, "c..c....");
     window(fixture, "sdusdddd");
     expect_run(fixture, "split", "0 3 ");
     assert_true(folio_turns_is_taken(fixture->turns, FAKE_UUID));
