@@ -106,8 +106,7 @@ folio_cost_table_add(FolioCostTable *table, guint block, gboolean walk, gboolean
         const FolioCostGroup *group = &table->groups[block / 64];
         const guint64 bit = G_GUINT64_CONSTANT(1) << block % 64;
 
-        if ((group->split & bit) != 0)
-            sums = &table->window[FOLIO_COST_SPLIT];
+        sums += group->split >> block % 64 & 1; /* no branch to mispredict */
         if ((group->tracked & bit) != 0)
             own = &table
                        ->entries[group->rank +
