@@ -80,6 +80,16 @@ end_trouble(FolioDecidedGuest *decided)
 }
 
 static void
+hand_on_classes(FolioDecidedGuest *decided)
+{
+    guint n;
+    guint8 *classes = folio_planner_steal_classes(decided->planner, &n);
+
+    if (classes != NULL)
+        decided->calls.follow(classes, n, decided->user_data);
+}
+
+static void
 on_planned(const GError *error, gpointer user_data)
 {
     FolioDecidedGuest *decided = user_data;
@@ -91,6 +101,7 @@ on_planned(const GError *error, gpointer user_data)
         decided->problem = g_strdup_printf("nothing can be planned: %s", error->message);
         tell(decided, decided->problem);
     }
+    hand_on_classes(decided);
     decided->held_by = FOLIO_BUDGET_ENOUGH;
     g_clear_handle_id(&decided->again_source, g_source_remove);
     carry_on(decided);

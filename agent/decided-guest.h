@@ -30,6 +30,9 @@ typedef struct {
     FolioActRequest *(*request)(FolioActKind kind, guint order, GArray *ranges, gpointer user_data);
     /* A run has ended. */
     void (*acted)(gpointer user_data);
+    /* How its blocks were found to be at the end of a window: FolioCostClass of n of them, to be
+     * freed with g_free. */
+    void (*follow)(guint8 *classes, guint n, gpointer user_data);
 } FolioDecidedCalls;
 
 typedef struct _FolioDecidedGuest FolioDecidedGuest;

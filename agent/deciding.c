@@ -120,10 +120,18 @@ on_acted(gpointer user_data)
     folio_acting_look(entry->deciding->acting, entry->guest);
 }
 
+static void
+on_follow(guint8 *classes, guint n, gpointer user_data)
+{
+    const Entry *entry = user_data;
+
+    folio_guest_sampling_follow_costs(folio_guest_peek_sampling(entry->guest), classes, n);
+}
+
 static Entry *
 get_entry(FolioDeciding *deciding, FolioGuest *guest)
 {
-    static const FolioDecidedCalls calls = { make_request, on_acted };
+    static const FolioDecidedCalls calls = { make_request, on_acted, on_follow };
     const char *uuid = folio_guest_get_uuid(guest);
     Entry *entry = g_hash_table_lookup(deciding->guests, uuid);
 

@@ -123,6 +123,17 @@ sampled_of(FolioGuestSampling *sampling)
     return sampling != NULL ? sampling->guest : NULL;
 }
 
+void
+folio_guest_sampling_follow_costs(FolioGuestSampling *sampling, guint8 *classes, guint n)
+{
+    FolioSampled *guest = sampled_of(sampling);
+
+    if (guest != NULL)
+        folio_sampled_follow(guest, classes, n);
+    else
+        g_free(classes);
+}
+
 FolioHeatSnapshot *
 folio_guest_sampling_ref_heat(FolioGuestSampling *sampling)
 {

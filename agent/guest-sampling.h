@@ -28,6 +28,10 @@ void folio_guest_sampling_pause(FolioGuestSampling *sampling, gboolean paused);
  * source was asked for and is not there, the state is FAILED and the error says why. */
 void folio_guest_sampling_get(FolioGuestSampling *sampling, FolioSamplingFigures *figures);
 
+/* As of the sampler's folio_sampled_follow(); ignored when nothing is sampled; sampling may be NULL
+ * then. */
+void folio_guest_sampling_follow_costs(FolioGuestSampling *sampling, guint8 *classes, guint n);
+
 /* As of the sampler's folio_sampled_ref_heat and folio_sampled_dup_history; NULL when nothing is
  * sampled; sampling may be NULL then. */
 FolioHeatSnapshot *folio_guest_sampling_ref_heat(FolioGuestSampling *sampling);

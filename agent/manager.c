@@ -209,6 +209,17 @@ folio_manager_apply_settings(FolioManager *manager)
 }
 
 static void
+configure_acting(FolioManager *manager)
+{
+    const FolioActingConfig *config = &manager->config->acting;
+
+    folio_acting_configure(manager->acting, config);
+    folio_deciding_configure(manager->deciding, config);
+    folio_sampler_set_max_tracked(folio_sampling_get_sampler(manager->sampling),
+                                  config->max_tracked_split);
+}
+
+static void
 apply_config(FolioManager *manager, FolioConfig *config)
 {
     g_autoptr(FolioConfig) old = manager->config;
@@ -218,8 +229,7 @@ apply_config(FolioManager *manager, FolioConfig *config)
     g_clear_pointer(&manager->settings, folio_guest_settings_free);
     manager->settings = settings_from_config(manager, config);
     folio_sampling_configure(manager->sampling, &config->sampling);
-    folio_acting_configure(manager->acting, &config->acting);
-    folio_deciding_configure(manager->deciding, &config->acting);
+    configure_acting(manager);
 
     if (!g_str_equal(uri, folio_connection_get_uri(manager->connection))) {
         drop_connection(manager);
@@ -405,8 +415,7 @@ folio_manager_start(FolioManager *manager)
 
     manager->running = TRUE;
     folio_sampling_configure(manager->sampling, &manager->config->sampling);
-    folio_acting_configure(manager->acting, &manager->config->acting);
-    folio_deciding_configure(manager->deciding, &manager->config->acting);
+    configure_acting(manager);
     folio_acting_start(manager->acting);
     g_task_run_in_thread(task, probe_in_thread);
     folio_connection_start(manager->connection);

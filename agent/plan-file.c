@@ -155,11 +155,12 @@ append_decision(GString *text, const FolioPlanDecision *decision)
     const FolioPlanStep *step = &decision->step;
 
     g_string_append_printf(
-        text, "decision %s %s %s %s %u %u %u %u %u %u %u %u %u %u %" G_GINT64_FORMAT "\n",
+        text, "decision %s %s %s %s %u %u %u %u %u %u %u %u %u %u %u %u %" G_GINT64_FORMAT "\n",
         folio_plan_result_token(decision->result), folio_plan_action_token(step->action),
         folio_plan_cause_token(step->cause), folio_verdict_token(step->verdict), step->block,
         step->order, step->held, step->seen, step->footprint, parts_of((double) step->in_use),
-        parts_of((double) step->reach), parts_of(MIN(step->confidence, 1)), step->doublings,
+        parts_of((double) step->reach), parts_of(MIN(step->confidence, 1)),
+        parts_of((double) step->cost_before), parts_of((double) step->cost_now), step->doublings,
         decision->window, decision->usec);
 }
 
@@ -274,6 +275,8 @@ enum {
     IN_USE,
     REACH,
     CONFIDENCE,
+    COST_BEFORE,
+    COST_NOW,
     DOUBLINGS,
     WINDOW,
     USEC,
@@ -292,6 +295,8 @@ take_numbers(FolioLines *lines, guint n_blocks, guint64 *numbers)
         [IN_USE] = G_MAXUINT16 * PARTS,
         [REACH] = G_MAXUINT16 * PARTS,
         [CONFIDENCE] = PARTS,
+        [COST_BEFORE] = G_MAXUINT16 * PARTS,
+        [COST_NOW] = G_MAXUINT16 * PARTS,
         [DOUBLINGS] = FOLIO_PLAN_DOUBLINGS,
         [WINDOW] = G_MAXUINT32,
         [USEC] = G_MAXINT64,
@@ -330,6 +335,8 @@ parse_decision(FolioLines *lines, FolioPlanRecord *record, GError **error)
                   .in_use = (float) numbers[IN_USE] / PARTS,
                   .reach = (float) numbers[REACH] / PARTS,
                   .confidence = (double) numbers[CONFIDENCE] / PARTS,
+                  .cost_before = (float) numbers[COST_BEFORE] / PARTS,
+                  .cost_now = (float) numbers[COST_NOW] / PARTS,
                   .doublings = (guint) numbers[DOUBLINGS] },
         .window = (guint32) numbers[WINDOW],
         .usec = (gint64) numbers[USEC],

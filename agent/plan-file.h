@@ -9,7 +9,7 @@
  *     blocks N LAYOUT
  *     acted ACTION SINCE DOUBLINGS FIRST+COUNT FIRST ...    any number of these
  *     decision RESULT ACTION CAUSE VERDICT BLOCK ORDER HELD SEEN FOOTPRINT IN-USE REACH CONFIDENCE
- *         DOUBLINGS WINDOW USEC                             on one line; likewise, the oldest first
+ *         COST-BEFORE COST-NOW DOUBLINGS WINDOW USEC        on one line; likewise, the oldest first
  *     sha256 DIGEST
  *
  * Blocks that are at rest are in none of the lines. Fractions are in thousandths. */

@@ -38,6 +38,8 @@ struct _FolioPlanner {
     FolioPlanInput input; /* it is, or was, made by; without snapshot and states */
     guint next[2];        /* steps that were begun: collapses, splits */
     FolioPlanCounts counts;
+    guint8 *classes; /* FolioCostClass of n_classes blocks; NULL: none that is new */
+    guint n_classes;
     GArray *settled;   /* of which the plan is still to be told */
     GArray *decisions; /* FolioPlanDecision; NULL: none */
     gboolean acted;    /* there is something to be remembered */
@@ -162,6 +164,7 @@ planner_clear(gpointer data)
     g_clear_pointer(&planner->process, folio_process_unref);
     g_clear_pointer(&planner->ram, folio_guest_ram_free);
     g_clear_pointer(&planner->decisions, g_array_unref);
+    g_free(planner->classes);
     g_array_unref(planner->settled);
     folio_plan_free(planner->plan);
 }
@@ -295,6 +298,7 @@ typedef struct {
     gboolean recall; /* what is kept of that process */
     gboolean recalled;
     FolioPlanInput input;
+    guint8 *classes; /* of the snapshot's blocks; NULL until it is planned */
 } Window;
 
 static void
@@ -306,7 +310,24 @@ window_free(gpointer data)
     folio_guest_ram_free(window->ram);
     folio_heat_snapshot_unref(window->snapshot);
     g_clear_pointer(&window->record, folio_ledger_guest_unref);
+    g_free(window->classes);
     g_free(window);
+}
+
+static guint8 *
+classify(const FolioPlanInput *input)
+{
+    const FolioHeatSnapshot *snapshot = input->snapshot;
+    guint8 *classes = g_new0(guint8, MAX(snapshot->n_blocks, 1));
+
+    for (guint b = 0; b < snapshot->n_blocks; b++) {
+        if (input->states[b] == FOLIO_BLOCK_SPLIT)
+            classes[b] = FOLIO_COST_SPLIT;
+        else if (input->max_splits > 0 && input->states[b] == FOLIO_BLOCK_HUGE &&
+                 snapshot->verdicts[b] == FOLIO_VERDICT_SPARSE)
+            classes[b] = FOLIO_COST_CANDIDATE;
+    }
+    return classes;
 }
 
 static void
@@ -330,13 +351,30 @@ plan_in_thread(GTask *task, gpointer source, gpointer task_data, GCancellable *c
     window->input.snapshot = window->snapshot;
     window->input.states = states;
     folio_plan_window(planner->plan, &window->input);
+    if (looks)
+        window->classes = classify(&window->input);
     g_task_return_boolean(task, TRUE);
+}
+
+static void
+take_classes(FolioPlanner *planner, Window *window)
+{
+    g_free(planner->classes);
+    planner->classes = g_steal_pointer(&window->classes);
+    planner->n_classes = window->snapshot->n_blocks;
+}
+
+guint8 *
+folio_planner_steal_classes(FolioPlanner *planner, guint *n)
+{
+    *n = planner->n_classes;
+    return g_steal_pointer(&planner->classes);
 }
 
 static void
 on_planned(GObject *source, GAsyncResult *result, gpointer user_data)
 {
-    const Window *window = g_task_get_task_data(G_TASK(result));
+    Window *window = g_task_get_task_data(G_TASK(result));
     FolioPlanner *planner = window->planner;
     g_autoptr(GError) error = NULL;
 
@@ -347,6 +385,7 @@ on_planned(GObject *source, GAsyncResult *result, gpointer user_data)
         planner->next[0] = planner->next[1] = 0;
         planner->counts = folio_plan_counts(planner->plan);
         planner->fresh = FALSE;
+        take_classes(planner, window);
     }
     if (window->recalled) {
         planner->acted = TRUE;

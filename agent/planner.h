@@ -74,5 +74,11 @@ void folio_planner_note(FolioPlanner *planner, FolioProcess *process, const Foli
 /* The last decisions, the oldest first: FolioPlanDecision; borrowed. NULL: none. */
 const GArray *folio_planner_get_decisions(const FolioPlanner *planner);
 
+/* FolioCostClass of each of *n blocks, as the guest was found to be for the present plan,
+ * candidates where the mode splits; to be freed with g_free. NULL: it was given out already, or
+ * there is none.
+ */
+guint8 *folio_planner_steal_classes(FolioPlanner *planner, guint *n);
+
 /* Of the last window. */
 FolioPlanCounts folio_planner_counts(const FolioPlanner *planner);

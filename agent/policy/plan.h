@@ -5,7 +5,8 @@
  * Which actions a mode has:
  *   split     a huge block that is sparse is split. A block that foliod has split and that is dense
  *             is collapsed: it was split by mistake, or its time has passed, and each split costs
- *             for as long as it is wrong. Other small blocks stay small.
+ *             for as long as it is wrong. So is one of which it was measured that its split costs
+ *             more than it is worth (split-cost.h). Other small blocks stay small.
  *   collapse  a small block that is dense is collapsed, whoever made it small. Nothing is split,
  *             not even what foliod has collapsed.
  *   adaptive  both.
@@ -15,9 +16,10 @@
  *
  * A verdict must have stood for FOLIO_PLAN_HELD windows, and FOLIO_PLAN_DWELL must have passed
  * since foliod last acted on the block. Where an action did not last (a split that was collapsed
- * soon, a block that is again, or still, as it was before) the wait doubles; but a wrong split
- * never waits longer for its collapse than the dwell. A block that flaps so comes to rest as a huge
- * one.
+ * soon, a block that is again, or still, as it was before) or was dearer than it was worth the wait
+ * doubles; but a wrong split never waits longer for its collapse than the dwell. A block that flaps
+ * so comes to rest as a huge one. Nothing is split of a guest whose accesses have become too slow
+ * by it, until that is over.
  *
  * The order is the guest's split order (agent/hint-set.h), to which hints cannot do more than raise
  * it. That is 0 by default, and no order in between is chosen here: stage 2 of a KVM guest maps
@@ -68,10 +70,11 @@ typedef enum {
     FOLIO_PLAN_CAUSE_SPARSE, /* it is huge and sparse */
     FOLIO_PLAN_CAUSE_DENSE,  /* it is small and dense */
     FOLIO_PLAN_CAUSE_UNDO,   /* foliod has split it and it is dense */
+    FOLIO_PLAN_CAUSE_COSTLY, /* foliod has split it, and that costs more than it is worth */
     FOLIO_N_PLAN_CAUSES,
 } FolioPlanCause;
 
-/* "sparse", "dense", "undo". */
+/* "sparse", "dense", "undo", "costly". */
 const char *folio_plan_cause_token(FolioPlanCause cause);
 
 /* What became of an action on a block. */
@@ -93,13 +96,14 @@ typedef struct {
     guint order; /* of the folios that are to be; 9, 2 MiB, for a collapse */
     FolioPlanCause cause;
     FolioVerdict verdict;
-    guint held;        /* windows in a row that it has stood; stays at 255 */
-    guint seen;        /* sub-pages, of FolioHeatEvidence */
-    guint footprint;   /* likewise */
-    float in_use;      /* sub-pages, folio_estimate_in_use() */
-    float reach;       /* sub-pages, folio_estimate_reach() */
-    double confidence; /* folio_outcomes_confidence() */
-    guint doublings;   /* of its dwell, at present */
+    guint held;                  /* windows in a row that it has stood; stays at 255 */
+    guint seen;                  /* sub-pages, of FolioHeatEvidence */
+    guint footprint;             /* likewise */
+    float in_use;                /* sub-pages, folio_estimate_in_use() */
+    float reach;                 /* sub-pages, folio_estimate_reach() */
+    double confidence;           /* folio_outcomes_confidence() */
+    guint doublings;             /* of its dwell, at present */
+    float cost_before, cost_now; /* of FolioSplitCost; 0 unless the cause is COSTLY */
 } FolioPlanStep;
 
 /* A step that was taken. */
@@ -130,6 +134,8 @@ typedef struct {
     guint unconfirmed; /* the verdict has not stood for long enough */
     guint resting;     /* acted on too recently */
     guint wide;        /* sparse, and as much is in use as sparse-below or more */
+    guint held_back;   /* could be split, but the guest is too slow by what was split before */
+    guint costly;      /* of collapses, those that are because of what the split costs */
 } FolioPlanCounts;
 
 typedef struct _FolioPlan FolioPlan;

@@ -24,6 +24,9 @@ folio_sampled_unref(FolioSampled *guest)
     g_clear_pointer(&guest->table, folio_heat_table_free);
     g_free(guest->decided);
     g_free(guest->brought);
+    g_clear_pointer(&guest->costs, folio_cost_table_free);
+    g_free(guest->follow_wanted);
+    g_free(guest->follow);
     g_clear_pointer(&guest->snapshot, folio_heat_snapshot_unref);
     folio_heat_history_free(guest->history);
     g_array_unref(guest->ranges);
@@ -104,6 +107,31 @@ folio_sampled_charge(FolioSampled *guest, double nsec_a_sample)
     guest->host_lost = lost;
 }
 
+/* Costs */
+
+void
+folio_sampled_follow_costs(FolioSampled *guest)
+{
+    g_autofree guint8 *classes = g_steal_pointer(&guest->follow);
+    FolioSamplingCommon *common = guest->common;
+    guint others;
+
+    if (classes == NULL || guest->costs == NULL)
+        return;
+    others = common->n_tracked - guest->costs->n_entries;
+    folio_cost_table_follow(guest->costs, classes,
+                            common->max_tracked - MIN(others, common->max_tracked));
+    common->n_tracked = others + guest->costs->n_entries;
+}
+
+void
+folio_sampled_forget_costs(FolioSampled *guest)
+{
+    if (guest->costs != NULL)
+        guest->common->n_tracked -= guest->costs->n_entries;
+    g_clear_pointer(&guest->costs, folio_cost_table_free);
+}
+
 /* Opening and closing */
 
 void
@@ -182,6 +210,7 @@ open_guest(FolioSampled *guest, gint64 now, gboolean *changed)
     if (guest->table == NULL) {
         guest->table = folio_heat_table_new(guest->n_blocks);
         guest->decided = g_new0(FolioVerdict, guest->n_blocks);
+        guest->costs = folio_cost_table_new(guest->n_blocks);
     }
     if (guest->hosted) {
         guest->host_lost = host_lost(guest);
@@ -338,7 +367,7 @@ count_verdicts(FolioSampled *guest)
 /* Nothing is copied under the lock but one row of the history: whoever reads the snapshot of before
  * has a reference to it. Only this thread sets either, so that it may look without the lock. */
 static void
-publish_heat(FolioSampled *guest)
+publish_heat(FolioSampled *guest, FolioCosts *costs)
 {
     FolioHeatSnapshot *before = guest->snapshot;
     FolioHeatSnapshot *snapshot =
@@ -349,6 +378,7 @@ publish_heat(FolioSampled *guest)
 
     snapshot->ended_usec = g_get_real_time();
     snapshot->window_usec = guest->now.window_usec;
+    snapshot->costs = costs;
     folio_heat_history_measure(history, snapshot, row);
     g_mutex_lock(guest->common->lock);
     guest->snapshot = snapshot;
@@ -372,6 +402,8 @@ forget_brought(FolioSampled *guest)
 static void
 end_window(FolioSampled *guest, gint64 now)
 {
+    FolioCosts *costs;
+
     guest->table->outcomes.period = guest->now.period;
     folio_heat_table_decide(guest->table, guest->decided);
     count_verdicts(guest);
@@ -380,7 +412,10 @@ end_window(FolioSampled *guest, gint64 now)
     guest->now.account_shown = guest->table->outcomes.shown;
     guest->now.account_quiet = guest->table->outcomes.quiet;
     guest->window_began = now;
-    publish_heat(guest);
+    costs = folio_cost_table_end_window(
+        guest->costs, (double) guest->now.window_usec / G_USEC_PER_SEC, guest->now.period);
+    guest->now.costs = costs->totals;
+    publish_heat(guest, costs);
     forget_brought(guest);
 }
 

@@ -7,6 +7,7 @@
  * copying of figures; folio_sampler_free waits for the thread to end. */
 #pragma once
 
+#include "heat/cost-table.h"
 #include "heat/heat-history.h"
 #include "heat/heat-summary.h"
 #include "sample/source.h"
@@ -54,8 +55,9 @@ typedef struct {
     guint epoch;          /* of the present window, 0 to 9 */
     guint64 window_usec;  /* length of the last window as it was; 0: none has ended */
     guint64 bytes[FOLIO_VERDICT_DENSE + 1]; /* of RAM, by verdict; all 0 before the first window */
-    guint account_shown; /* of FolioOutcomes: what the guest's account has of what verdicts of */
-    guint account_quiet; /* sparse wait for */
+    guint account_shown;   /* of FolioOutcomes: what the guest's account has of what verdicts of */
+    guint account_quiet;   /* sparse wait for */
+    FolioCostTotals costs; /* of translation, as of the last window */
 } FolioSamplingFigures;
 
 /* Of the thread as a whole. Counters are monotonic; but for the first, they and the error are of
@@ -99,6 +101,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioSampler, folio_sampler_free)
 void folio_sampler_configure(FolioSampler *sampler, FolioSource *source,
                              const FolioSamplerSettings *settings);
 
+/* So many blocks of all guests are followed at most, for what they cost (heat/cost-table.h); what
+ * is beyond, as of guests' next windows, is forgotten. 0 until this is called. */
+void folio_sampler_set_max_tracked(FolioSampler *sampler, guint max_tracked);
+
 /* As of at most a second ago. */
 void folio_sampler_get_host_figures(FolioSampler *sampler, FolioSamplingHostFigures *figures);
 
@@ -126,6 +132,10 @@ void folio_sampled_remove(FolioSampled *guest);
 
 /* A guest whose vCPUs stand still must not be taken for an idle one: time stops for it. */
 void folio_sampled_pause(FolioSampled *guest, gboolean paused);
+
+/* How its blocks are now, for what they cost to be told apart: as of folio_cost_table_follow().
+ * Takes over classes, of n blocks; of another number than the guest has they are ignored. */
+void folio_sampled_follow(FolioSampled *guest, guint8 *classes, guint n);
 
 /* As of at most a second ago. */
 void folio_sampled_get_figures(FolioSampled *guest, FolioSamplingFigures *figures);

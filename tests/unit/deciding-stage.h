@@ -33,6 +33,7 @@ typedef struct {
     FolioHints wanted;
     FolioDecidedView view;
     guint held, acted;
+    char followed[N_BLOCKS + 1]; /* 'S' split, 'c' a candidate, '.' neither; "": not told yet */
     guint32 windows;
 } Fixture;
 
@@ -91,6 +92,17 @@ on_acted(gpointer user_data)
 }
 
 static inline void
+on_follow(guint8 *classes, guint n, gpointer user_data)
+{
+    Fixture *fixture = user_data;
+
+    assert_int_equal(n, N_BLOCKS);
+    for (guint i = 0; i < n; i++)
+        fixture->followed[i] = ".Sc"[classes[i]];
+    g_free(classes);
+}
+
+static inline void
 on_hold(gpointer user_data)
 {
     ((Fixture *) user_data)->held++;
@@ -103,7 +115,7 @@ on_release(gpointer user_data)
 }
 
 static const FolioFileCalls scanning = { .ioctl = scan };
-static const FolioDecidedCalls calls = { make_request, on_acted };
+static const FolioDecidedCalls calls = { make_request, on_acted, on_follow };
 
 static inline int
 set_up(void **state)

@@ -9,6 +9,7 @@ test_sparse_blocks_are_split(void **state)
 
     window(fixture, "sdusdddd");
     expect_run(fixture, "", "");
+    assert_string_equal(fixture->followed, "c..c....");
     window(fixture, "sdusdddd");
     expect_run(fixture, "split", "0 3 ");
     assert_true(folio_turns_is_taken(fixture->turns, FAKE_UUID));
