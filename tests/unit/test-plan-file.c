@@ -12,7 +12,7 @@
 #define HEAD RUN "blocks 600 abc\n"
 
 #define DECISION \
-    "decision left split sparse sparse 17 0 3 4 5 6500 9250 970 2 12 1700000000000000\n"
+    "decision left split sparse sparse 17 0 3 4 5 6500 9250 970 1500 2250 2 12 1700000000000000\n"
 
 static FolioPlanRecord *
 parse(const char *body, GError **error)
@@ -48,6 +48,8 @@ record_of_everything(void)
                                                    .in_use = 6.5f,
                                                    .reach = 9.25f,
                                                    .confidence = 0.97,
+                                                   .cost_before = 1.5f,
+                                                   .cost_now = 2.25f,
                                                    .doublings = 2 },
                                          .window = 12,
                                          .usec = G_GINT64_CONSTANT(1700000000000000),
@@ -157,10 +159,10 @@ test_refused(void **state)
         HEAD "acted split 5 0 0+600\nacted split 6 0 3\n",
         HEAD "acted split 5 0 3\nacted collapse 5 0 3\n",
         HEAD DECISION "acted split 5 0 1\n",
-        HEAD "decision left split sparse sparse 600 0 3 4 5 6500 9250 970 2 12 1\n",
-        HEAD "decision left split sparse sparse 17 0 3 4 5 6500 9250 970 2 12\n",
-        HEAD "decision left split sparse sparse 17 0 3 4 5 6500 9250 970 2 12 1 1\n",
-        HEAD "decision left split sparse 17 0 3 4 5 6500 9250 970 2 12 1\n",
+        HEAD "decision left split sparse sparse 600 0 3 4 5 6500 9250 970 1500 2250 2 12 1\n",
+        HEAD "decision left split sparse sparse 17 0 3 4 5 6500 9250 970 1500 2250 2 12\n",
+        HEAD "decision left split sparse sparse 17 0 3 4 5 6500 9250 970 1500 2250 2 12 1 1\n",
+        HEAD "decision left split sparse 17 0 3 4 5 6500 9250 970 1500 2250 2 12 1\n",
         HEAD "other\n",
         EVERYTHING "\n",
     };

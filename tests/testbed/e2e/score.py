@@ -357,8 +357,9 @@ def main():
     counts, wrong = judge_splits(run)
     right, splits = counts['right'], counts['splits'] - counts['idle']
     print('\nall decisions:')
-    judgement.limit('truly sparse when they were split', share(right, splits),
-                    splits == 0 or right >= PRECISION * splits)
+    # Of a few splits one may be wrong: less than that cannot be told from none.
+    kept = right >= PRECISION * splits or (arguments.any_program and splits - right <= 1)
+    judgement.limit('truly sparse when they were split', share(right, splits), kept)
     judgement.limit('dense when they were split', counts['dense'], counts['dense'] == 0)
     print_wrong(run, wrong)
     judgement.figure('idle in some window of the decision, not counted', counts['idle'])
