@@ -48,14 +48,32 @@ checker_make(const char *directory, char **console)
                            disk, *console);
 }
 
-gsize
-checker_bytes(const char *console)
+static gsize
+read_console(const char *console, gboolean *wrong)
 {
     g_autofree char *text = NULL;
     gsize length = 0;
 
     assert_true(g_file_get_contents(console, &text, &length, NULL));
-    if (memchr(text, 'E', length) != NULL)
+    *wrong = memchr(text, 'E', length) != NULL;
+    return length;
+}
+
+gsize
+checker_bytes(const char *console)
+{
+    gboolean wrong;
+    const gsize length = read_console(console, &wrong);
+
+    if (wrong)
         fail_msg("the guest found wrong memory");
     return length;
+}
+
+gsize
+checker_ticks(const char *console)
+{
+    gboolean wrong;
+
+    return read_console(console, &wrong);
 }

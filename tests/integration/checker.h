@@ -11,3 +11,6 @@ char *checker_make(const char *directory, char **console);
 /* What its console has: some 18 bytes more in each second in which it ran. That it ever found wrong
  * memory fails the test. */
 gsize checker_bytes(const char *console);
+
+/* The same, right or wrong. */
+gsize checker_ticks(const char *console);

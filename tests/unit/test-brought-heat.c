@@ -20,17 +20,18 @@
 static const guint in_address_order[] = { 0, 1, 2, 3 };
 static const guint in_order_of_heat[] = { 1, 3, 2, 0 };
 
-/* The test as a guest, with one page in each granule. */
+/* The test as a guest, with one page in each granule; and as another, which was there before. */
 typedef struct {
     Fixture base;
-    char *memory;
-    FolioGuestRam *ram;
+    char *memory, *neighbour;
+    FolioGuestRam *ram, *neighbour_ram;
 } Guest;
 
 static int
 set_up_guest(void **state)
 {
     const FolioRamSpec spec = { FOLIO_RAM_MAIN, FOLIO_BACKING_FILE, 0, GUEST_BYTES, NULL };
+    const FolioRamSpec neighbour = { FOLIO_RAM_MAIN, FOLIO_BACKING_FILE, 0, CELL_BYTES, NULL };
     Guest *guest = g_new0(Guest, 1);
 
     fixture_init(&guest->base, getpid());
@@ -39,6 +40,9 @@ set_up_guest(void **state)
     for (guint64 at = 0; at < GUEST_BYTES; at += 64 * MIB_BYTES)
         guest->memory[at] = 1;
     guest->ram = locate(&guest->base, &spec, 1);
+    guest->neighbour = reserve(CELL_BYTES);
+    map_file_at(guest->neighbour, CELL_BYTES, never_dir, "neighbour", MAP_SHARED);
+    guest->neighbour_ram = locate(&guest->base, &neighbour, 1);
     *state = guest;
     return 0;
 }
@@ -50,6 +54,8 @@ tear_down_guest(void **state)
 
     folio_guest_ram_free(guest->ram);
     munmap(guest->memory, GUEST_BYTES);
+    folio_guest_ram_free(guest->neighbour_ram);
+    munmap(guest->neighbour, CELL_BYTES);
     folio_process_unref(guest->base.process);
     fake_host_free(guest->base.host);
     g_free(guest->base.sys_root);
@@ -130,33 +136,35 @@ typedef struct {
     GMutex lock;
     Player *player;
     FolioSampled *sampled;
+    GPtrArray *guests; /* it, and those before it */
     gint64 clock, now; /* usec: how far it is to be served, and when it is served next */
     GString *told;     /* when what was told */
 } Thread;
 
 /* As folio_sampler_add_with and the thread do. */
 static FolioSampled *
-sampled_new(Thread *thread, const Guest *guest, FolioHeatSummary *brought)
+sampled_new(Thread *thread, const Guest *guest, const FolioGuestRam *ram, FolioHeatSummary *brought)
 {
     FolioSampled *sampled = g_new0(FolioSampled, 1);
 
     g_atomic_ref_count_init(&sampled->references);
     sampled->common = &thread->common;
     sampled->process = folio_process_ref(guest->base.process);
-    sampled->ram = folio_guest_ram_copy(guest->ram);
-    sampled->n_blocks = folio_frame_refresh_count_blocks(guest->ram);
-    sampled->ranges = folio_sampler_make_ranges(guest->ram);
+    sampled->ram = folio_guest_ram_copy(ram);
+    sampled->n_blocks = folio_frame_refresh_count_blocks(ram);
+    sampled->ranges = folio_sampler_make_ranges(ram);
     sampled->brought = brought;
     sampled->context = g_main_context_ref_thread_default();
     sampled->now.source = sampled->figures.source = "none";
     sampled->numbered = folio_block_space_take(thread->common.space, sampled, sampled->n_blocks,
                                                &sampled->first_block);
     sampled->turn = TRUE;
+    g_ptr_array_add(thread->guests, sampled);
     return sampled;
 }
 
 static Thread *
-thread_new(const Guest *guest, FolioHeatSummary *brought)
+thread_new(void)
 {
     Thread *thread = g_new0(Thread, 1);
 
@@ -172,18 +180,24 @@ thread_new(const Guest *guest, FolioHeatSummary *brought)
         .lock = &thread->lock,
     };
     thread->host.common = &thread->common;
+    thread->guests = g_ptr_array_new();
     thread->clock = thread->now = 1000 * EPOCH_USEC;
     thread->told = g_string_new(NULL);
-    thread->sampled = sampled_new(thread, guest, brought);
     return thread;
 }
 
 static void
 thread_free(Thread *thread)
 {
-    folio_sampled_close(thread->sampled);
-    folio_block_space_give_back(thread->common.space, thread->sampled);
-    folio_sampled_unref(thread->sampled);
+    for (guint i = 0; i < thread->guests->len; i++) {
+        FolioSampled *guest = thread->guests->pdata[i];
+
+        folio_sampled_close(guest);
+        folio_block_space_give_back(thread->common.space, guest);
+        folio_sampled_unref(guest);
+    }
+    folio_sampled_host_close(&thread->host);
+    g_ptr_array_unref(thread->guests);
     folio_frame_map_free(thread->common.map);
     folio_block_space_free(thread->common.space);
     thread->player->base.klass->free(&thread->player->base);
@@ -191,20 +205,36 @@ thread_free(Thread *thread)
     g_free(thread);
 }
 
-/* Serves it until that time, as often as it asks for it, and writes down what it told. */
+/* One round; returns when it asks for the next, and writes down what it told. */
+static gint64
+serve(Thread *thread, gboolean readable)
+{
+    gint64 next = folio_sampled_host_serve(&thread->host, thread->guests, thread->now, readable);
+
+    for (guint i = 0; i < thread->guests->len; i++) {
+        FolioSampled *guest = thread->guests->pdata[i];
+        gboolean changed = FALSE;
+        gint64 due;
+
+        due = folio_sampled_serve(guest, thread->now, FALSE, &changed);
+        next = MIN(next, due);
+        if (changed)
+            g_string_append_printf(thread->told,
+                                   "%" G_GINT64_FORMAT
+                                   ": guest %u: state %u, window %u, sparse %" G_GUINT64_FORMAT
+                                   "\n",
+                                   thread->now, i, (guint) guest->now.state, guest->now.windows,
+                                   guest->now.bytes[FOLIO_VERDICT_SPARSE]);
+    }
+    return next;
+}
+
 static void
 serve_until(Thread *thread, gint64 time)
 {
     while (thread->now <= time) {
-        gboolean changed = FALSE;
-        gint64 next = folio_sampled_serve(thread->sampled, thread->now, FALSE, &changed);
+        const gint64 next = serve(thread, FALSE);
 
-        if (changed)
-            g_string_append_printf(
-                thread->told,
-                "%" G_GINT64_FORMAT ": state %u, window %u, sparse %" G_GUINT64_FORMAT "\n",
-                thread->now, (guint) thread->sampled->now.state, thread->sampled->now.windows,
-                thread->sampled->now.bytes[FOLIO_VERDICT_SPARSE]);
         thread->now = MAX(next, thread->now + 1);
     }
 }
@@ -251,26 +281,81 @@ assert_same_heat(const FolioHeatSnapshot *a, const FolioHeatSnapshot *b)
 #define WINDOWS 30
 
 /* One that was brought, one that says the contrary, and none. */
+static const char *const summaries[] = { NULL, SUMMARY, "1:112:32:dcba" };
+
+static void
+add_guest(Thread *thread, const Guest *guest, const char *summary)
+{
+    thread->sampled =
+        sampled_new(thread, guest, guest->ram, summary != NULL ? summary_of(guest, summary) : NULL);
+}
+
+static void
+assert_same(Thread *const *threads, const Guest *guest)
+{
+    run_windows(threads, G_N_ELEMENTS(summaries), guest, WINDOWS);
+    for (guint i = 0; i < G_N_ELEMENTS(summaries); i++) {
+        const FolioSampled *one = threads[0]->sampled, *other = threads[i]->sampled;
+
+        assert_in_range(other->now.windows, WINDOWS - 1, WINDOWS);
+        /* It is no comparison of nothing with nothing. */
+        assert_true(other->now.bytes[FOLIO_VERDICT_SPARSE] > 0);
+        assert_true(other->now.samples > WINDOWS * FOLIO_EPOCHS * 2);
+        assert_same_heat(one->snapshot, other->snapshot);
+        assert_string_equal(threads[0]->told->str, threads[i]->told->str);
+        assert_int_equal(one->now.samples, other->now.samples);
+    }
+}
+
 static void
 test_same_verdicts(void **state)
 {
-    static const char *const texts[] = { NULL, SUMMARY, "1:112:32:dcba" };
-    Guest *guest = *state;
-    Thread *threads[G_N_ELEMENTS(texts)];
+    const Guest *guest = *state;
+    Thread *threads[G_N_ELEMENTS(summaries)];
 
-    for (guint i = 0; i < G_N_ELEMENTS(texts); i++)
-        threads[i] = thread_new(guest, texts[i] != NULL ? summary_of(guest, texts[i]) : NULL);
-    run_windows(threads, G_N_ELEMENTS(texts), guest, WINDOWS);
-    for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
-        assert_in_range(threads[i]->sampled->now.windows, WINDOWS - 1, WINDOWS);
-        /* It is no comparison of nothing with nothing. */
-        assert_true(threads[i]->sampled->now.bytes[FOLIO_VERDICT_SPARSE] > 0);
-        assert_true(threads[i]->sampled->now.samples > WINDOWS * FOLIO_EPOCHS * 2);
-        assert_same_heat(threads[0]->sampled->snapshot, threads[i]->sampled->snapshot);
-        assert_string_equal(threads[0]->told->str, threads[i]->told->str);
-        assert_int_equal(threads[0]->sampled->now.samples, threads[i]->sampled->now.samples);
+    for (guint i = 0; i < G_N_ELEMENTS(summaries); i++) {
+        threads[i] = thread_new();
+        add_guest(threads[i], guest, summaries[i]);
     }
-    for (guint i = 0; i < G_N_ELEMENTS(texts); i++)
+    assert_same(threads, guest);
+    for (guint i = 0; i < G_N_ELEMENTS(summaries); i++)
+        thread_free(threads[i]);
+}
+
+/* The guest comes to a host whose session samples it already, step by step of its first pass. */
+static void
+come(Thread *thread, const Guest *guest, const char *summary)
+{
+    thread->player->base.whole_host = TRUE;
+    sampled_new(thread, guest, guest->neighbour_ram, NULL);
+    serve_until(thread, thread->clock += EPOCH_USEC);
+    assert_true(thread->host.stream->enabled);
+
+    add_guest(thread, guest, summary);
+    for (guint step = 0; step < 4; step++) {
+        for (guint granule = 0; granule < 4; granule++)
+            play_pa(thread->player, pa_of(guest->memory + granule * 64 * MIB_BYTES));
+        thread->now++;
+        serve(thread, TRUE);
+    }
+    serve_until(thread, thread->clock);
+}
+
+static void
+test_same_verdicts_by_host(void **state)
+{
+    const Guest *guest = *state;
+    Thread *threads[G_N_ELEMENTS(summaries)];
+
+    for (guint i = 0; i < G_N_ELEMENTS(summaries); i++) {
+        threads[i] = thread_new();
+        come(threads[i], guest, summaries[i]);
+        assert_true(threads[i]->sampled->mapped);
+        assert_int_equal(threads[i]->sampled->now.samples, 0);
+        assert_int_equal(threads[i]->host.stream->aside, 16);
+    }
+    assert_same(threads, guest);
+    for (guint i = 0; i < G_N_ELEMENTS(summaries); i++)
         thread_free(threads[i]);
 }
 
@@ -278,11 +363,11 @@ test_same_verdicts(void **state)
 static void
 test_forgotten(void **state)
 {
-    Guest *guest = *state;
-    Thread *thread = thread_new(guest, summary_of(guest, SUMMARY));
-    gboolean changed = FALSE;
+    const Guest *guest = *state;
+    Thread *thread = thread_new();
 
-    folio_sampled_serve(thread->sampled, thread->now, FALSE, &changed);
+    add_guest(thread, guest, SUMMARY);
+    serve(thread, FALSE);
     assert_true(thread->sampled->passing);
     assert_true(folio_frame_map_knows(thread->common.map, in_order_of_heat[0] * 32));
     assert_false(folio_frame_map_knows(thread->common.map, 0));
@@ -349,6 +434,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         GUEST_TEST(test_order),
         GUEST_TEST(test_same_verdicts),
+        GUEST_TEST(test_same_verdicts_by_host),
         GUEST_TEST(test_forgotten),
         GUEST_TEST(test_told),
     };
