@@ -2,9 +2,9 @@
 /* How much of a guest's RAM was in use, window after window, by granules: pictures of address and
  * time are drawn from it. It keeps the last FOLIO_HISTORY_WINDOWS windows, of granules of 2 bytes
  * each: of at most FOLIO_HISTORY_FEW, or a sixteenth of the guest's blocks if that is more, up to
- * FOLIO_HISTORY_GRANULES (of at least one for each RAM block). That is 121 KiB for a guest of 16 GiB
- * or more, whatever its size, and 31 KiB for one of 256 MiB to 4 GiB: many guests together take 15
- * bytes a block. Pure. */
+ * FOLIO_HISTORY_GRANULES (of at least one for each RAM block). That is 121 KiB for a guest of 16
+ * GiB or more, whatever its size, and 31 KiB for one of 256 MiB to 4 GiB: many guests together take
+ * 15 bytes a block. Pure. */
 #pragma once
 
 #include "heat/heat-snapshot.h"

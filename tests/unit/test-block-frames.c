@@ -264,8 +264,8 @@ test_hidden(void **state)
     map_file_at(start, BLOCK, small_dir, "hidden", MAP_SHARED);
     start[0] = 1;
     folio_file_set_calls(&hiding);
-    assert_false(folio_block_frames_read(pagemap_fd, (gsize) start, (gsize) start + BLOCK, NULL, collect,
-                                         &seen, &error));
+    assert_false(folio_block_frames_read(pagemap_fd, (gsize) start, (gsize) start + BLOCK, NULL,
+                                         collect, &seen, &error));
     folio_file_set_calls(NULL);
     assert_folio_error(error, FOLIO_ERROR_NOT_PERMITTED);
     assert_non_null(strstr(error->message, "CAP_SYS_ADMIN"));
@@ -375,16 +375,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_huge),
-        cmocka_unit_test(test_skipped),
-        cmocka_unit_test(test_old_kernel),
-        cmocka_unit_test(test_small),
-        cmocka_unit_test(test_misaligned),
-        cmocka_unit_test(test_in_one_by_pages),
-        cmocka_unit_test(test_hidden),
-        cmocka_unit_test(test_ended),
-        cmocka_unit_test(test_flags),
-        cmocka_unit_test(test_what_is_free),
+        cmocka_unit_test(test_huge),       cmocka_unit_test(test_skipped),
+        cmocka_unit_test(test_old_kernel), cmocka_unit_test(test_small),
+        cmocka_unit_test(test_misaligned), cmocka_unit_test(test_in_one_by_pages),
+        cmocka_unit_test(test_hidden),     cmocka_unit_test(test_ended),
+        cmocka_unit_test(test_flags),      cmocka_unit_test(test_what_is_free),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
