@@ -347,6 +347,9 @@ test_in_words(void **state)
     if (strstr(shown, "B sparse") == NULL || strstr(shown, " 0 B sparse") != NULL)
         assert_holds(shown, "\nwaits          evidence short: ");
     assert_holds(text, "\nwaits          ");
+    /* Faults do not tell what it costs. */
+    assert_holds(shown, "\ntranslation    not measured: ");
+    assert_holds(text, "\ntranslation    not measured: ");
 }
 
 static void
