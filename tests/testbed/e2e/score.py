@@ -346,6 +346,8 @@ def main():
     parser.add_argument('directory')
     arguments = parser.parse_args()
     run = Run(arguments.directory)
+    if len(run.windows) < HELD:
+        sys.exit(f'{len(run.windows)} windows ended while the workload ran: too few to judge anything')
     judgement = Judgement()
     known = not arguments.any_program
     print_times(judgement, run)

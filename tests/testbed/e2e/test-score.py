@@ -26,6 +26,7 @@ class MadeUpRun:
         self.split_after = [SPARSE + b for b in range(DENSE)] + [SPARSE + DENSE + b for b in range(90)]
         self.collapsed = list(range(200))
         self.wrong_words = 0
+        self.ended = []
 
     def kind(self, window, block):
         moved = window > MOVED_AFTER
@@ -62,7 +63,7 @@ class MadeUpRun:
                                       'history_ended_usec': [end * 1000000 for end in ends[1:]]})])
         put('shows', [f'window {window} samples=1 unmapped_samples=0 lost_samples=0'
                       for window in range(1, WINDOWS + 1)] +
-            [f'moved {ends[MOVED_AFTER] * 1000000 + 1000000}'])
+            [f'moved {ends[MOVED_AFTER] * 1000000 + 1000000}'] + self.ended)
         put('costs', [f'{window} {end * 10**9} rss 20000 hwm 21000 all {window * 10} sampler {window * 5}'
                       for window, end in enumerate(ends)])
         put('guest.console', [f'patchwork: checked 540 blocks wrong {self.wrong_words}'])
@@ -141,6 +142,13 @@ class Score(unittest.TestCase):
         run = MadeUpRun()
         run.collapsed = list(range(180))
         self.broken(run, 'formerly sparse, split, dense now: collapsed')
+
+    def test_program_ended_soon(self):
+        run = MadeUpRun()
+        run.ended = [f'ended {(START + 11) * 1000000}']
+        status, said = score(run, '--any-program')
+        self.assertEqual(status, 1)
+        self.assertEqual(said, '1 windows ended while the workload ran: too few to judge anything\n')
 
     def test_guest_read_wrong_words(self):
         run = MadeUpRun()
