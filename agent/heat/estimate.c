@@ -40,9 +40,17 @@
 /* One in HUNDREDTH of the dense blocks may have been called sparse before. A first surprise cannot
  * be foreseen, and what turns one block often turns many at once: a window has RATION_FIRST
  * verdicts of sparse, and one more for each HUNDREDTH block that was seen dense (which makes a
- * mistake small), or that would have been called sparse and stayed so (which makes it unlikely). */
+ * mistake small), or that would have been called sparse and stayed so (which makes it unlikely).
+ * Were blocks independent, a block of those that stayed so would give a window with n dense ones
+ * n / HUNDREDTH verdicts; as they are not, it is that for each TENFOLD of them. */
 #define HUNDREDTH    100
+#define TENFOLD      10
 #define RATION_FIRST 6
+
+/* A change lasts while three of FOUR blocks look dense that did when it began. Its surprises come
+ * in the window in which blocks turn and in the next, and one more for those that turn late. */
+#define FOUR           4
+#define CHANGE_WINDOWS 3
 
 /* A block looks dense when it is estimated to use a quarter of its sub-pages, from no fewer seen
  * than SOME; the verdict wants ENOUGH of them. */
@@ -149,6 +157,7 @@ count_surprise(FolioOutcomes *outcomes, guint level)
     if (level == 0)
         return;
     outcomes->surprises[level]++;
+    outcomes->surprised[level]++;
     if (outcomes->lowest_surprise == 0 || level < outcomes->lowest_surprise)
         outcomes->lowest_surprise = level;
 }
@@ -157,6 +166,13 @@ static gboolean
 may_be_sparse(const FolioHeatEvidence *evidence)
 {
     return evidence->age >= FOLIO_YOUNGEST && !uses(evidence, PRESENT_LIMIT);
+}
+
+/* Estimated from enough to go by. */
+static gboolean
+looks_dense(const FolioHeatEvidence *evidence)
+{
+    return evidence->seen >= SOME && uses(evidence, DENSE_PAGES);
 }
 
 void
@@ -168,8 +184,10 @@ folio_outcomes_enter(FolioOutcomes *outcomes, FolioHeatEvidence *evidence)
     if (evidence->age == 0)
         return;
     outcomes->awake |= evidence->seen > 0;
-    if (evidence->seen >= SOME && uses(evidence, DENSE_PAGES)) {
+    if (looks_dense(evidence)) {
         outcomes->dense++;
+        outcomes->dense_now++;
+        outcomes->turned += level_before > 0;
         outcomes->shown = MIN(outcomes->shown + 1, FOLIO_DENSE_TO_START);
         count_surprise(outcomes, level_before);
         count_surprise(outcomes, evidence->history >> LEVEL_BITS & LEVEL_MASK);
@@ -219,7 +237,48 @@ ration_of(const FolioOutcomes *outcomes)
 {
     if (!folio_outcomes_suffice(outcomes))
         return 0;
-    return RATION_FIRST + outcomes->dense / HUNDREDTH + outcomes->clean / HUNDREDTH;
+    return RATION_FIRST + outcomes->dense / HUNDREDTH +
+           outcomes->clean * MAX(outcomes->dense_now, TENFOLD) / (HUNDREDTH * TENFOLD);
+}
+
+static void
+strike_off(FolioOutcomes *outcomes)
+{
+    for (guint level = 0; level < FOLIO_LEVELS; level++)
+        outcomes->surprises[level] -=
+            MIN(outcomes->surprises[level], outcomes->change_surprises[level]);
+    outcomes->changed = outcomes->struck_off = TRUE;
+    outcomes->changing = 0;
+}
+
+/* At the end of each window, when all of its blocks are entered. */
+static void
+follow_change(FolioOutcomes *outcomes)
+{
+    outcomes->struck_off = FALSE;
+    if (outcomes->changing == 0) {
+        if (outcomes->changed || outcomes->turned < FOLIO_CHANGE_BLOCKS)
+            return;
+        outcomes->change_dense = outcomes->dense_now;
+        memset(outcomes->change_surprises, 0, sizeof outcomes->change_surprises);
+    }
+    outcomes->changing++;
+    for (guint level = 0; level < FOLIO_LEVELS && outcomes->changing <= CHANGE_WINDOWS; level++)
+        outcomes->change_surprises[level] += outcomes->surprised[level];
+    if (outcomes->dense_now * FOUR < outcomes->change_dense * (FOUR - 1))
+        outcomes->changing = 0;
+    else if (outcomes->changing == FOLIO_DENSE_WINDOWS)
+        strike_off(outcomes);
+}
+
+static void
+clear_window(FolioOutcomes *outcomes)
+{
+    memset(outcomes->candidates, 0, sizeof outcomes->candidates);
+    memset(outcomes->surprised, 0, sizeof outcomes->surprised);
+    outcomes->lowest_surprise = 0;
+    outcomes->turned = 0;
+    outcomes->dense_now = 0;
 }
 
 void
@@ -232,6 +291,7 @@ folio_outcomes_settle(FolioOutcomes *outcomes)
     if (outcomes->awake)
         outcomes->quiet++;
     outcomes->awake = FALSE;
+    follow_change(outcomes);
     outcomes->limit = limit_level(outcomes);
     left = ration_of(outcomes);
     outcomes->last = 0;
@@ -246,8 +306,7 @@ folio_outcomes_settle(FolioOutcomes *outcomes)
         outcomes->ration = (guint) MIN(n, left);
         left -= outcomes->ration;
     }
-    memset(outcomes->candidates, 0, sizeof outcomes->candidates);
-    outcomes->lowest_surprise = 0;
+    clear_window(outcomes);
 }
 
 static gboolean
@@ -273,6 +332,12 @@ folio_outcomes_verdict(FolioOutcomes *outcomes, const FolioHeatEvidence *evidenc
     if (may_be_sparse(evidence) && takes_ration(outcomes, evidence->history & LEVEL_MASK))
         return FOLIO_VERDICT_SPARSE;
     return FOLIO_VERDICT_UNDECIDED;
+}
+
+gboolean
+folio_outcomes_outdates(const FolioOutcomes *outcomes, const FolioHeatEvidence *evidence)
+{
+    return outcomes->struck_off && evidence->footprint >= DENSE_PAGES && !looks_dense(evidence);
 }
 
 guint
@@ -335,6 +400,9 @@ folio_outcomes_fade(FolioOutcomes *outcomes)
 {
     outcomes->dense /= 2;
     outcomes->clean /= 2;
-    for (guint level = 0; level < FOLIO_LEVELS; level++)
+    outcomes->changed = FALSE;
+    for (guint level = 0; level < FOLIO_LEVELS; level++) {
         outcomes->surprises[level] /= 2;
+        outcomes->change_surprises[level] /= 2;
+    }
 }

@@ -13,7 +13,13 @@
  * wrong. The limit is the level below which such surprises stay under a hundredth of all dense
  * blocks, with a margin; and however clean the account, a window has no more verdicts of sparse
  * than it vouches for. There is none at all before the account says enough to be gone by: a hundred
- * dense blocks, or two dozen windows since the last surprise below the limit. */
+ * dense blocks, or two dozen windows since the last surprise below the limit.
+ *
+ * Many blocks that become dense in one window, and stay so, are one change of what the guest does.
+ * Until it has been seen to last they count as the surprises that they are, and there are hardly
+ * any verdicts of sparse; then they are struck off the account, but only once: what comes again is
+ * a habit of the guest. What was remembered of blocks that were in wide use before, and are not
+ * now, is struck off with them. */
 #pragma once
 
 #include <glib.h>
@@ -31,6 +37,10 @@
  * use is likely to be filled next. And it is dense when it looked so for so many in a row. */
 #define FOLIO_YOUNGEST      4
 #define FOLIO_DENSE_WINDOWS 5
+
+/* So many blocks that become dense together are a change: half of FOLIO_DENSE_TO_START, so that a
+ * guest of a few dozen blocks has none. */
+#define FOLIO_CHANGE_BLOCKS 50
 
 typedef enum {
     FOLIO_VERDICT_IDLE,      /* no access was ever seen */
@@ -79,13 +89,21 @@ typedef struct {
     guint64 clean;  /* below the limit since it was last belied */
     guint quiet;    /* windows since then in which the guest was seen at all */
     guint shown;    /* dense ones towards the start; stays there, whatever fades */
-    guint64 surprises[FOLIO_LEVELS]; /* dense ones by the levels of the two windows before */
-    guint candidates[FOLIO_LEVELS];  /* of this window, that could be called sparse */
-    gboolean awake;                  /* some block was seen in this window */
-    guint lowest_surprise;           /* of this window; 0 none */
-    guint limit;                     /* candidates of lower levels are sparse */
-    guint ration;                    /* verdicts of sparse left to this window at the last level */
-    guint last;                      /* that level: below it, all are; above it, none */
+    guint64 surprises[FOLIO_LEVELS];        /* dense ones by the levels of the two windows before */
+    guint candidates[FOLIO_LEVELS];         /* of this window, that could be called sparse */
+    gboolean awake;                         /* some block was seen in this window */
+    guint lowest_surprise;                  /* of this window; 0 none */
+    guint dense_now;                        /* dense ones of this window */
+    guint turned;                           /* of this window, dense ones that had a level before */
+    guint surprised[FOLIO_LEVELS];          /* what this window has added to the surprises */
+    guint changing;                         /* windows of a change that has to last yet; 0 none */
+    guint change_dense;                     /* dense ones when it began */
+    gboolean changed;                       /* one was struck off */
+    gboolean struck_off;                    /* in this window */
+    guint64 change_surprises[FOLIO_LEVELS]; /* what it added to the surprises */
+    guint limit;                            /* candidates of lower levels are sparse */
+    guint ration; /* verdicts of sparse left to this window at the last level */
+    guint last;   /* that level: below it, all are; above it, none */
 } FolioOutcomes;
 
 /* Enters one block, once a window: what it says about the windows before, and its present level. */
@@ -99,6 +117,10 @@ FolioVerdict folio_outcomes_verdict(FolioOutcomes *outcomes, const FolioHeatEvid
 
 /* Whether the account says enough for verdicts of sparse; before that there are none. */
 gboolean folio_outcomes_suffice(const FolioOutcomes *outcomes);
+
+/* Whether what is remembered of the block is to be forgotten, in the window in which a change is
+ * struck off: it was in wide use before that, and is not now. To be asked after the verdict. */
+gboolean folio_outcomes_outdates(const FolioOutcomes *outcomes, const FolioHeatEvidence *evidence);
 
 /* Why a block has the verdict it has, in the order in which the rule asks. */
 typedef enum {

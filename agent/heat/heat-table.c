@@ -148,6 +148,10 @@ folio_heat_table_decide(FolioHeatTable *table, FolioVerdict *verdicts)
     folio_outcomes_settle(&table->outcomes);
     for (guint b = 0; b < table->n_blocks; b++)
         verdicts[b] = folio_outcomes_verdict(&table->outcomes, &table->evidence[b]);
+    for (guint b = 0; b < table->n_blocks && table->outcomes.struck_off; b++) {
+        if (folio_outcomes_outdates(&table->outcomes, &table->evidence[b]))
+            folio_heat_table_forget(table, b);
+    }
     if (table->window % FOLIO_FORGET_WINDOWS == 0)
         folio_outcomes_fade(&table->outcomes);
 }

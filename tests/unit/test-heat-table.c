@@ -203,6 +203,51 @@ test_against_plain_count(void **state)
     }
 }
 
+/* Blocks of a guest that changes its ways: before it some are sparse and all others dense, then
+ * those and one more are the other way round. */
+#define CHANGING   60u
+#define CHANGED_TO 170u
+#define GUEST      (CHANGED_TO + 1)
+
+/* A window in which blocks [first, first + n) are used all over, and four pages of all others. */
+static void
+use_in_window(FolioHeatTable *table, guint first, guint n, FolioVerdict *verdicts)
+{
+    for (guint epoch = 0; epoch < FOLIO_EPOCHS; epoch++) {
+        for (guint b = 0; b < GUEST; b++) {
+            const guint pages = b >= first && b < first + n ? FOLIO_SUB_PAGES : 4;
+
+            for (guint page = 0; page < pages; page++)
+                folio_heat_table_add(table, b, page);
+        }
+        folio_heat_table_end_epoch(table);
+    }
+    folio_heat_table_decide(table, verdicts);
+}
+
+static void
+test_change_outdates_footprints(void **state)
+{
+    g_autoptr(FolioHeatTable) table = folio_heat_table_new(GUEST);
+    FolioVerdict verdicts[GUEST];
+
+    for (guint window = 0; window < 10; window++)
+        use_in_window(table, CHANGING, GUEST - CHANGING, verdicts);
+    assert_int_equal(verdicts[CHANGED_TO], FOLIO_VERDICT_DENSE);
+    assert_int_equal(verdicts[0], FOLIO_VERDICT_SPARSE);
+    for (guint window = 0; window < FOLIO_DENSE_WINDOWS; window++) {
+        assert_true(table->evidence[CHANGED_TO].footprint > 500);
+        use_in_window(table, 0, CHANGED_TO, verdicts);
+    }
+    assert_int_equal(table->evidence[CHANGED_TO].footprint, 0);
+    assert_int_equal(table->evidence[CHANGED_TO - 1].footprint, FOLIO_SUB_PAGES);
+    for (guint window = 0; window < FOLIO_YOUNGEST; window++) {
+        assert_int_not_equal(verdicts[CHANGED_TO], FOLIO_VERDICT_SPARSE);
+        use_in_window(table, 0, CHANGED_TO, verdicts);
+    }
+    assert_int_equal(verdicts[CHANGED_TO], FOLIO_VERDICT_SPARSE);
+}
+
 int
 main(void)
 {
@@ -215,6 +260,7 @@ main(void)
         cmocka_unit_test(test_footprint_forgets),
         cmocka_unit_test(test_forget_block),
         cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_change_outdates_footprints),
         cmocka_unit_test(test_against_plain_count),
     };
 

@@ -14,9 +14,10 @@
 #define PAGEMAP_PRESENT (1ULL << 63)
 #define PAGEMAP_FRAME   ((1ULL << 55) - 1)
 
-#define BIT(n) (1ULL << (n))
-#define HEAD   BIT(KPF_COMPOUND_HEAD)
-#define TAIL   BIT(KPF_COMPOUND_TAIL)
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define BIT(n)    (1ULL << (n))
+#define HEAD      BIT(KPF_COMPOUND_HEAD)
+#define TAIL      BIT(KPF_COMPOUND_TAIL)
 #define NOT_MEMORY \
     (BIT(KPF_BUDDY) | BIT(KPF_NOPAGE) | BIT(KPF_HUGE) | BIT(KPF_SLAB) | BIT(KPF_PGTABLE))
 
@@ -121,6 +122,17 @@ frames_order_at(const struct mapping *map, size_t page)
     return order_of_frame(map->frame[page]);
 }
 
+/* How many of n frames follow on each other. */
+static size_t
+in_a_row(const uint64_t *frames, size_t n)
+{
+    size_t i = 1;
+
+    while (i < n && frames[i] == frames[0] + i)
+        i++;
+    return i;
+}
+
 int
 frames_order_of(const uint64_t *frames)
 {
@@ -138,6 +150,9 @@ frames_order_of(const uint64_t *frames)
         if (other == FRAMES_GONE)
             return FRAMES_GONE;
         order = i == 0 || other == order ? other : FRAMES_MIXED;
+        /* A whole folio from its first frame on need not be looked at frame by frame. */
+        if (flags[frames[i] % BLOCK_PAGES] & HEAD)
+            i += in_a_row(frames + i, MIN((size_t) 1 << other, BLOCK_PAGES - i)) - 1;
     }
     return order;
 }

@@ -86,7 +86,7 @@ start_host() {
 
 # A guest whose RAM is a file, shared; guest_backing may hold more of that (XML). Its first process is /init of
 # $TESTBED_GUEST_INITRD, which finds the words of COMMAND-LINE in its environment (guest/init.c), unless they say
-# rdinit=.
+# rdinit=. guest_serial may be another serial line than a file (XML).
 guest_xml() { # NAME MIB EMULATOR COMMAND-LINE
     cat <<XML
 <domain type='kvm'>
@@ -105,7 +105,7 @@ guest_xml() { # NAME MIB EMULATOR COMMAND-LINE
   <devices>
     <emulator>$3</emulator>
     <controller type='usb' model='none'/>
-    <serial type='file'><source path='$(console_of "$1")'/></serial>
+    ${guest_serial:-<serial type='file'><source path='$(console_of "$1")'/></serial>}
     <memballoon model='none'/>
   </devices>
 </domain>

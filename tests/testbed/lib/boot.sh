@@ -14,6 +14,16 @@ stop_qemu() {
     [ -z "$qemu" ] || kill "$qemu" 2> /dev/null || true
 }
 
+# A second archive after the first is taken too: the guest's /program.
+add_guest_program() { # FILE
+    local dir=$run_dir/guest-program
+    mkdir -p "$dir"
+    install -m 755 "$1" "$dir/program"
+    (cd "$dir" && echo program | cpio --quiet -o -H newc -R 0:0 | gzip -n) >> "$run_dir/programs/guest.cpio.gz"
+    rm -rf "$dir"
+    basename "$1" > "$run_dir/programs/guest-program"
+}
+
 # A run's own directory: share (job, status, out), programs, console.log, output.log.
 prepare_run() { # ARCH VARIANT SUITE JOB...: sets run_dir, kernel_dir, image_dir
     local arch=$1 variant=$2 suite=$3 programs_dir agent_dir guest_kernel
@@ -31,6 +41,7 @@ prepare_run() { # ARCH VARIANT SUITE JOB...: sets run_dir, kernel_dir, image_dir
     mkdir -p "$run_dir/share/out" "$run_dir/programs"
     cp -a "$programs_dir/." "$guest_kernel/Image" "$run_dir/programs"
     [ "$with_agent" = no ] || cp -a "$agent_dir/root" "$run_dir/programs/agent"
+    [ -z "$guest_program" ] || add_guest_program "$guest_program"
     [ ! -d "$kernel_dir/selftests" ] || cp -a "$kernel_dir/selftests" "$run_dir/programs"
     [ ! -d "$variant" ] || variant=plain
     printf '%s\0' "$variant" "$@" > "$run_dir/share/job"
@@ -69,7 +80,7 @@ start_qemu() { # ARCH SECONDS CHARDEV-OPTIONS
     [ ! -f "$kernel_dir/initrd" ] || initrd=(-initrd "$kernel_dir/initrd")
     need_tools "${emulator[0]}" setpriv timeout
     setpriv --pdeathsig TERM timeout --foreground --kill-after=10 "$2" \
-        "${emulator[@]}" "${accelerator[@]}" -smp 2 -m 3G "${unit[@]}" -nodefaults -no-user-config -no-reboot \
+        "${emulator[@]}" "${accelerator[@]}" -smp 2 -m "${memory}M" "${unit[@]}" -nodefaults -no-user-config -no-reboot \
         -display none -monitor none -kernel "$kernel_dir/Image" "${initrd[@]}" \
         -append "root=/dev/vda rw init=/sbin/testbed-first console=$console panic=-1 oops=panic kunit.enable=1" \
         -drive "if=none,id=root,file=$image_dir/root.ext4,format=raw,snapshot=on,cache=unsafe" \

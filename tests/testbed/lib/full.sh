@@ -3,7 +3,7 @@
 # contrib/testbed full: what is too long for contrib/check. Each check has a log of its own and one line, in
 # cmocka's form; a table of all ends the run.
 
-full_parts=(checkpatch steps plain unpatched debug x86 unit act)
+full_parts=(checkpatch steps plain unpatched debug x86 unit act e2e)
 full_dir= # logs, steps, summary
 full_failed=0
 
@@ -186,6 +186,9 @@ full_act() {
     check act_driver "$tree/contrib/testbed" run --kernel driver act
     check act_debian "$tree/contrib/testbed" run --kernel debian act
 }
+
+# The whole path, held against the truth.
+full_e2e() { check e2e "$tree/contrib/testbed" run --timeout 10800 e2e; }
 
 run_full() { # PART...
     local part

@@ -9,6 +9,8 @@ image_packages=(base-files base-passwd bash busybox coreutils dash diffutils fin
 agent_packages=(libglib2.0-dev libvirt-dev libvirt-glib-1.0-dev libsystemd-dev libpolkit-gobject-1-dev
     libjson-glib-dev libxml2-dev libcairo2-dev dbus polkitd libvirt-daemon libvirt-daemon-driver-qemu
     libvirt-clients linux-perf)
+# What programs of nested guests are linked with.
+guest_packages=(libsqlite3-dev)
 
 # The machine's own sources of Debian, whatever form they are written in. A proxy and the like are apt's
 # own configuration, which mmdebstrap does not take over by itself.
@@ -45,7 +47,7 @@ debian_suite() { (. /etc/os-release && echo "$VERSION_CODENAME"); }
 packages_of() { # ARCH
     printf '%s\n' "${image_packages[@]}"
     case $1 in
-    arm64) printf '%s\n' qemu-system-arm "${agent_packages[@]}" ;;
+    arm64) printf '%s\n' qemu-system-arm "${agent_packages[@]}" "${guest_packages[@]}" ;;
     *) echo qemu-system-x86 ;;
     esac
 }

@@ -24,10 +24,15 @@ compile_common() { # ROOT ARCH ARCHIVE
     rm -f "${objects[@]}"
 }
 
-# tests/testbed/guest/NAME.c becomes /NAME of an initramfs.
-compile_guest() { # ROOT ARCH ARCHIVE INITRD
+# tests/testbed/guest/NAME.c becomes /NAME of an initramfs; so does SUITE/guest/NAME.c, which may use the libraries
+# of guest_packages (lib/image.sh).
+compile_guest() { # ROOT ARCH ARCHIVE INITRD SUITE
     local source dir=$4.d
     mkdir -p "$dir"
+    for source in "$here/$5"/guest/*.c; do
+        [ ! -e "$source" ] ||
+            target_compiler "$1" "$2" -static "$source" -lsqlite3 -lm -lpthread -o "$dir/$(basename "$source" .c)"
+    done
     for source in "$here"/guest/*.c; do
         [ ! -e "$source" ] ||
             target_compiler "$1" "$2" -static "$source" "$3" -lpthread -o "$dir/$(basename "$source" .c)"
@@ -51,7 +56,7 @@ compile_suite() { # ROOT ARCH ARCHIVE SUITE DIRECTORY
 
 compile_programs() { # DIRECTORY ROOT ARCH SUITE
     compile_common "$2" "$3" "$1/common.a"
-    compile_guest "$2" "$3" "$1/common.a" "$1/guest.cpio.gz"
+    compile_guest "$2" "$3" "$1/common.a" "$1/guest.cpio.gz" "$4"
     compile_suite "$2" "$3" "$1/common.a" "$4" "$1/bin"
 }
 
@@ -65,7 +70,8 @@ programs() { # ARCH SUITE
     image=$(image "$arch")
     arch_words "$arch"
     need_tools "$triplet-gcc" cpio
-    mapfile -t sources < <(find "$here/common" "$here/guest" "$here/$suite" "$here/unit/unit.h" "$here/unit/meter.h" \
+    mapfile -t sources < <(find "$here/common" "$here/guest" "$here/$suite" "$here/$suite/guest" \
+        "$here"/unit/{unit,meter}.h \
         "$here/unit/truth-file.h" -maxdepth 1 -name '*.[ch]' 2> /dev/null | LC_ALL=C sort)
     artefact "programs-$arch-$suite" "$(key_of "$image" "$here/lib/programs.sh" "${sources[@]}")" \
         "compiling the programs of $suite for $arch (seconds)" \

@@ -21,7 +21,9 @@ unit_plugin() {
 # The memory backends are in the order that the plugin needs (unit/plugin.c). The shared file goes with the
 # run, the truth stays.
 unit_options() { # ARCH: sets unit, an array
-    local plugin ram=$((3 << 30)) gap=$((1 << 30)) shared=$((64 << 20)) steady=
+    local plugin ram=$((memory << 20)) gap=$((1 << 30)) shared=$((64 << 20)) steady=
+    # Each processor has 32 bytes for each page, and a ring; a BAR's size is a power of two.
+    while [ $shared -lt $((2 * (ram / 128 + (1 << 20)) + (1 << 20))) ]; do shared=$((shared * 2)); done
     [ "$1" = arm64 ] || fail "--spe is for arm64"
     plugin=$(unit_plugin)
     truncate --size=$shared "$run_dir/unit"

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A first process of a nested guest (rdinit=/sqlite): SQLite with a table of some hundred MiB in
+ * memory, in which rows are looked up and one in ten updated, those of low rank far more often than
+ * others (Zipf's law). What a row holds follows from its key and from how often it was updated, and
+ * all of each row that is read is checked.
+ *
+ * Rows of neighbouring rank lie together in groups of GROUP, the groups anywhere. */
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#define ROWS       720000u
+#define GROUP      240u /* rows, about 100 KiB */
+#define WORDS      48u  /* of a row */
+#define EXPONENT   0.99
+#define UPDATE     10u
+#define STATEMENTS 20000u
+
+static sqlite3 *database;
+static sqlite3_stmt *insert_row, *read_row, *update_row;
+static uint32_t *updates; /* of each row */
+static uint64_t state = 88172645463325252, wrong;
+
+/* Marsaglia's xorshift of 64 bits (13, 7, 17). */
+static uint64_t
+draw(void)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state;
+}
+
+static void
+fill(uint32_t key, uint64_t *words)
+{
+    uint64_t seed = ((uint64_t) key << 32 | updates[key]) * UINT64_C(0x9e3779b97f4a7c15);
+
+    for (unsigned i = 0; i < WORDS; i++)
+        words[i] = seed ^ i * UINT64_C(0xda942042e4dd58b5);
+}
+
+static void
+require(int result, int wanted, const char *what)
+{
+    if (result == wanted)
+        return;
+    printf("sqlite: %s: %s\n", what, sqlite3_errmsg(database));
+    for (;;)
+        pause();
+}
+
+static sqlite3_stmt *
+prepare(const char *text)
+{
+    sqlite3_stmt *statement = NULL;
+
+    require(sqlite3_prepare_v2(database, text, -1, &statement, NULL), SQLITE_OK, text);
+    return statement;
+}
+
+/* Rank 0 to ROWS - 1 by Zipf's law, nearly: by the integral of x^-EXPONENT instead of its sum. */
+static uint32_t
+draw_rank(void)
+{
+    double most = (pow(ROWS + 1.0, 1 - EXPONENT) - 1) / (1 - EXPONENT);
+    double at = (double) (draw() >> 11) / 9007199254740992.0 * most;
+    double rank = pow(at * (1 - EXPONENT) + 1, 1 / (1 - EXPONENT)) - 1;
+
+    return rank < ROWS ? (uint32_t) rank : ROWS - 1;
+}
+
+/* 7919 is a prime that divides no number of groups here: each group has a place of its own. */
+static uint32_t
+key_of(uint32_t rank)
+{
+    uint32_t group = (uint32_t) ((uint64_t) (rank / GROUP) * 7919 % (ROWS / GROUP));
+
+    return group * GROUP + rank % GROUP;
+}
+
+static void
+make_table(void)
+{
+    uint64_t words[WORDS];
+
+    require(sqlite3_open(":memory:", &database), SQLITE_OK, "open");
+    require(sqlite3_exec(database, "create table rows (key integer primary key, words blob); begin",
+                         NULL, NULL, NULL),
+            SQLITE_OK, "create");
+    insert_row = prepare("insert into rows values (?, ?)");
+    for (uint32_t key = 0; key < ROWS; key++) {
+        fill(key, words);
+        sqlite3_bind_int64(insert_row, 1, key);
+        sqlite3_bind_blob(insert_row, 2, words, sizeof(words), SQLITE_STATIC);
+        require(sqlite3_step(insert_row), SQLITE_DONE, "insert");
+        sqlite3_reset(insert_row);
+    }
+    require(sqlite3_exec(database, "commit", NULL, NULL, NULL), SQLITE_OK, "commit");
+    read_row = prepare("select words from rows where key = ?");
+    update_row = prepare("update rows set words = ? where key = ?");
+}
+
+static void
+read_one(uint32_t key)
+{
+    uint64_t words[WORDS];
+
+    fill(key, words);
+    sqlite3_bind_int64(read_row, 1, key);
+    require(sqlite3_step(read_row), SQLITE_ROW, "select");
+    wrong += sqlite3_column_bytes(read_row, 0) != sizeof(words) ||
+             memcmp(sqlite3_column_blob(read_row, 0), words, sizeof(words)) != 0;
+    sqlite3_reset(read_row);
+}
+
+static void
+update_one(uint32_t key)
+{
+    uint64_t words[WORDS];
+
+    updates[key]++;
+    fill(key, words);
+    sqlite3_bind_blob(update_row, 1, words, sizeof(words), SQLITE_STATIC);
+    sqlite3_bind_int64(update_row, 2, key);
+    require(sqlite3_step(update_row), SQLITE_DONE, "update");
+    sqlite3_reset(update_row);
+}
+
+int
+main(void)
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    updates = calloc(ROWS, sizeof(*updates));
+    if (!updates)
+        return 1;
+    make_table();
+    printf("sqlite: ready, %lld MiB\n", (long long) sqlite3_memory_used() >> 20);
+    for (size_t round = 1;; round++) {
+        for (unsigned i = 0; i < STATEMENTS; i++) {
+            uint32_t key = key_of(draw_rank());
+
+            if (draw() % UPDATE == 0)
+                update_one(key);
+            else
+                read_one(key);
+        }
+        printf("sqlite: round %zu wrong %llu\n", round, (unsigned long long) wrong);
+    }
+}
