@@ -40,6 +40,13 @@ cgroup_of_guest() {
     echo "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$(qemu_of $guest)/cgroup" | sed 's#/emulator$##')"
 }
 
+# Page faults of stage 2 since the first call. What had to make room for newer ones is counted too.
+faults() {
+    local instance=/sys/kernel/tracing/instances/compared
+    [ -d $instance ] || { mkdir $instance && echo 1 > $instance/events/kvm/kvm_guest_fault/enable; }
+    cat $instance/per_cpu/cpu*/stats | awk '$1 == "entries:" || $1 == "overrun:" { n += $2 } END { print n + 0 }'
+}
+
 note() { echo "$@" | tee -a "$rows"; } # ROW NAME VALUE
 
 # One window, whose figures are noted as WHEN_NAME.
@@ -83,12 +90,16 @@ reclaim() { # ROW
     note "$1" swapped_mib $(($(swapped) >> 20))
 }
 
-measure() { # ROW
+measure() { # ROW FAULTS-BEFORE
+    local before
     meter "$1" split
+    note "$1" split_faults $(($(faults) - $2))
     fragment
     count_order9 "$1" before
+    before=$(faults)
     reclaim "$1"
     meter "$1" reclaimed
+    note "$1" reclaimed_faults $(($(faults) - before))
     count_order9 "$1" after
     end fragment TERM > /dev/null
 }

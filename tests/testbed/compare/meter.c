@@ -16,7 +16,6 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "event-count.h"
 #include "frames.h"
 #include "guest-ram.h"
 #include "mapping.h"
@@ -25,8 +24,6 @@
 #include "unit.h"
 #include "unit/meter.h"
 
-#define FAULTS       "guest-faults"
-#define FAULT_EVENT  "kvm/kvm_guest_fault"
 #define LOOK_US      100000
 #define LONGEST_S    1800
 #define ORDER_PART   (-3)
@@ -34,7 +31,6 @@
 
 struct counts {
     struct meter_cpu cpus; /* of all */
-    uint64_t faults;       /* of stage 2 */
     uint64_t refaults;     /* of pages that had been reclaimed */
 };
 
@@ -75,8 +71,7 @@ read_cpus(void)
 static struct counts
 read_counts(void)
 {
-    return (struct counts){ read_cpus(), event_count_read(FAULTS),
-                            vmstat("workingset_refault_anon") };
+    return (struct counts){ read_cpus(), vmstat("workingset_refault_anon") };
 }
 
 static struct page *
@@ -157,7 +152,6 @@ print_counts(const struct counts *from, const struct counts *to)
     printf("lookups %" PRIu64 "\n", to->cpus.lookups - from->cpus.lookups);
     printf("l1_misses %" PRIu64 "\n", to->cpus.l1_misses - from->cpus.l1_misses);
     printf("walks %" PRIu64 "\n", to->cpus.walks - from->cpus.walks);
-    printf("faults %" PRIu64 "\n", to->faults - from->faults);
     printf("refaults %" PRIu64 "\n", to->refaults - from->refaults);
 }
 
@@ -239,8 +233,6 @@ main(int argc, char **argv)
     unit_open();
     ram = guest_ram_open((pid_t) strtol(argv[1], NULL, 10));
     n_pages = ram.bytes / PAGE_SIZE;
-    event_count_add(FAULTS, FAULT_EVENT, "hsr != 0");
     measure(strtoull(argv[2], NULL, 10), argc == 4 ? argv[3] : NULL);
-    event_count_remove(FAULTS);
     return 0;
 }

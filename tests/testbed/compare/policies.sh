@@ -79,7 +79,7 @@ policy_damon() {
 
 # damon_spe: of one recording, every block of which fewer than a tenth of the sub-pages were seen is split.
 naive_seconds=10
-naive_period=65536
+naive_period=16384
 naive_event=arm_spe_0/ts_enable=1,pa_enable=1,pct_enable=1,jitter=1,load_filter=1,store_filter=1/GH
 
 policy_naive() {
