@@ -47,6 +47,9 @@ faults() {
     cat $instance/per_cpu/cpu*/stats | awk '$1 == "entries:" || $1 == "overrun:" { n += $2 } END { print n + 0 }'
 }
 
+# Pages that were reclaimed and came back, of the whole host.
+refaults() { sed -n 's/^workingset_refault_anon //p' /proc/vmstat; }
+
 note() { echo "$@" | tee -a "$rows"; } # ROW NAME VALUE
 
 # One window, whose figures are noted as WHEN_NAME.
@@ -91,15 +94,17 @@ reclaim() { # ROW
 }
 
 measure() { # ROW FAULTS-BEFORE
-    local before
+    local faults refaults
     meter "$1" split
     note "$1" split_faults $(($(faults) - $2))
     fragment
     count_order9 "$1" before
-    before=$(faults)
+    faults=$(faults)
+    refaults=$(refaults)
     reclaim "$1"
     meter "$1" reclaimed
-    note "$1" reclaimed_faults $(($(faults) - before))
+    note "$1" reclaimed_faults $(($(faults) - faults))
+    note "$1" reclaimed_refaults $(($(refaults) - refaults))
     count_order9 "$1" after
     end fragment TERM > /dev/null
 }

@@ -19,7 +19,6 @@
 #include "frames.h"
 #include "guest-ram.h"
 #include "mapping.h"
-#include "system.h"
 #include "test.h"
 #include "unit.h"
 #include "unit/meter.h"
@@ -28,11 +27,6 @@
 #define LONGEST_S    1800
 #define ORDER_PART   (-3)
 #define ORDER_ABSENT (-4)
-
-struct counts {
-    struct meter_cpu cpus; /* of all */
-    uint64_t refaults;     /* of pages that had been reclaimed */
-};
 
 struct page {
     uint64_t frame, accesses; /* by the guest */
@@ -66,12 +60,6 @@ read_cpus(void)
     for (unsigned cpu = 0; cpu < unit_header()->cpus; cpu++)
         add_cpu(&sum, (struct meter_cpu *) ((uint8_t *) unit_cpu(cpu) + METER_AT));
     return sum;
-}
-
-static struct counts
-read_counts(void)
-{
-    return (struct counts){ read_cpus(), vmstat("workingset_refault_anon") };
 }
 
 static struct page *
@@ -144,15 +132,13 @@ wait_for_accesses(uint64_t from, uint64_t accesses)
 }
 
 static void
-print_counts(const struct counts *from, const struct counts *to)
+print_counts(const struct meter_cpu *from, const struct meter_cpu *to)
 {
-    printf("instructions %" PRIu64 "\n", to->cpus.instructions - from->cpus.instructions);
-    printf("accesses %" PRIu64 "\n",
-           to->cpus.accesses[UNIT_GUEST_EL0] - from->cpus.accesses[UNIT_GUEST_EL0]);
-    printf("lookups %" PRIu64 "\n", to->cpus.lookups - from->cpus.lookups);
-    printf("l1_misses %" PRIu64 "\n", to->cpus.l1_misses - from->cpus.l1_misses);
-    printf("walks %" PRIu64 "\n", to->cpus.walks - from->cpus.walks);
-    printf("refaults %" PRIu64 "\n", to->refaults - from->refaults);
+    printf("instructions %" PRIu64 "\n", to->instructions - from->instructions);
+    printf("accesses %" PRIu64 "\n", to->accesses[UNIT_GUEST_EL0] - from->accesses[UNIT_GUEST_EL0]);
+    printf("lookups %" PRIu64 "\n", to->lookups - from->lookups);
+    printf("l1_misses %" PRIu64 "\n", to->l1_misses - from->l1_misses);
+    printf("walks %" PRIu64 "\n", to->walks - from->walks);
 }
 
 static const char *
@@ -201,16 +187,16 @@ measure(uint64_t accesses, const char *path)
 {
     struct page *before = read_pages(), *after;
     int *orders = calloc(n_pages / BLOCK_PAGES, sizeof *orders);
-    struct counts from, to;
+    struct meter_cpu from, to;
     size_t n_huge;
 
     assert_non_null(orders);
     for (size_t block = 0; block < n_pages / BLOCK_PAGES; block++)
         orders[block] = order_of(before + block * BLOCK_PAGES);
     n_huge = tell_model(orders, before);
-    from = read_counts();
-    wait_for_accesses(from.cpus.accesses[UNIT_GUEST_EL0], accesses);
-    to = read_counts();
+    from = read_cpus();
+    wait_for_accesses(from.accesses[UNIT_GUEST_EL0], accesses);
+    to = read_cpus();
     control()->tlb = 0;
     after = read_pages();
     print_counts(&from, &to);

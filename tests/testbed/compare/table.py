@@ -72,7 +72,8 @@ def write_tsv(path, table):
 def main():
     directory, names = sys.argv[1], sys.argv[2:]
     figures = read_rows(os.path.join(directory, "rows"))
-    table = {row: columns(figures[row], read_blocks(os.path.join(directory, f"blocks.{row}.split"))) for row in names}
+    table = {row: columns(figures[row], read_blocks(os.path.join(directory, f"blocks.{row}.split")))
+             for row in TITLES if row in names}
     print_table(table)
     write_tsv(os.path.join(directory, "table.tsv"), table)
 
