@@ -35,34 +35,29 @@ free_bytes(void)
     return (size_t) info.freeram * info.mem_unit;
 }
 
-/* Whole huge pages, by which that many bytes stay free. */
+/* Memory of whole blocks that is all there; advice: of what pages. */
+static unsigned char *
+take(size_t size, int advice)
+{
+    unsigned char *memory =
+        map_aligned(size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (madvise(memory, size, advice) < 0)
+        fail_msg("madvise: %s", strerror(errno));
+    for (size_t at = 0; at < size; at += PAGE_SIZE)
+        memory[at] = 1;
+    return memory;
+}
+
+/* Huge pages, by which that many bytes stay free. */
 static void
 take_away(size_t left)
 {
     size_t size = (free_bytes() - left) & ~(BLOCK_BYTES - 1);
-    unsigned char *memory =
-        map_aligned(size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    if (madvise(memory, size, MADV_HUGEPAGE) < 0)
-        fail_msg("MADV_HUGEPAGE: %s", strerror(errno));
-    for (size_t at = 0; at < size; at += PAGE_SIZE)
-        memory[at] = 1;
     /* Of no use to anybody, and not to be swapped out. */
-    if (mlock(memory, size) < 0)
+    if (mlock(take(size, MADV_HUGEPAGE), size) < 0)
         fail_msg("mlock: %s", strerror(errno));
-}
-
-static unsigned char *
-take_pages(size_t size)
-{
-    unsigned char *memory =
-        map_aligned(size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    if (madvise(memory, size, MADV_NOHUGEPAGE) < 0)
-        fail_msg("MADV_NOHUGEPAGE: %s", strerror(errno));
-    for (size_t at = 0; at < size; at += PAGE_SIZE)
-        memory[at] = 1;
-    return memory;
 }
 
 static int
@@ -124,7 +119,7 @@ main(int argc, char **argv)
     assert_true(left > (size_t) SPARE_MIB << 20 && free_bytes() > left);
     take_away(left);
     size = (free_bytes() - ((size_t) SPARE_MIB << 20)) & ~(BLOCK_BYTES - 1);
-    memory = take_pages(size);
+    memory = take(size, MADV_NOHUGEPAGE);
     n = pin_one_in_each(memory, size);
     /* The pages that pipes have stay. */
     munmap(memory, size);
