@@ -60,7 +60,7 @@ class Table(unittest.TestCase):
         self.assertEqual(foliod["order 9"], "2 -> 60")
 
     def test_printed_lines_have_the_same_cells(self):
-        header, *lines = run("table.py", self.directory.name, "foliod", "always").splitlines()
+        header, _, *lines = run("table.py", self.directory.name, "foliod", "always").splitlines()
         self.assertEqual(len(lines), 2)
         self.assertEqual({len(line) for line in lines}, {len(header)})
         for title, cells in zip(("THP always", "foliod"), self.cells()):
