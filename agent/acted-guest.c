@@ -5,17 +5,23 @@
 #include "act/watch.h"
 #include "base/log.h"
 
+/* So many split blocks of all guests together are looked at each time: some 8 us each
+ * (act/watch.h), so that it takes a thousandth of a core; of 100,000 each one is looked at every 17
+ * minutes. */
+#define LOOK_BLOCKS 1024u
+
 struct _FolioActedGuest {
     FolioActedHost *host;
     FolioGuest *guest; /* NULL: it has gone */
     void (*looked)(FolioGuest *guest, gpointer user_data);
     gpointer user_data;
     FolioProcess *process;    /* NULL: not known */
-    FolioLedgerGuest *record; /* of that process */
+    FolioLedgerGuest *record; /* of that process; NULL: not known yet */
     FolioKeeper keeper;
     gboolean keepable;
     gint64 renewed_usec;
     gboolean looking;
+    gboolean may_inject; /* of the last look */
 };
 
 /* A look: what it needs, and what it finds. */
@@ -24,9 +30,10 @@ typedef struct {
     char *uuid, *name;
     FolioProcess *process;
     FolioGuestRam *ram;
-    FolioLedgerGuest *record;
+    FolioLedgerGuest *record; /* NULL: to be asked for, which may take a while */
     FolioKhugepaged handling;
     gboolean may_inject;
+    guint64 n_split; /* blocks of all guests */
     gint64 renewed_usec;
     FolioKeeper keeper;
     gboolean keepable;
@@ -82,7 +89,7 @@ look_free(gpointer data)
 
     folio_process_unref(look->process);
     folio_guest_ram_free(look->ram);
-    folio_ledger_guest_unref(look->record);
+    g_clear_pointer(&look->record, folio_ledger_guest_unref);
     g_free(look->uuid);
     g_free(look->name);
     g_free(look);
@@ -98,6 +105,15 @@ tell(const Look *look, GError *error)
     g_clear_error(&error);
 }
 
+/* The guest's part of LOOK_BLOCKS. */
+static guint
+blocks_to_look_at(const Look *look)
+{
+    const guint64 own = folio_ledger_count(look->record).split_now;
+
+    return (guint) MAX(own * LOOK_BLOCKS / MAX(look->n_split, LOOK_BLOCKS), 1);
+}
+
 static void
 look_at_splits(Look *look, const FolioActedHost *host)
 {
@@ -105,8 +121,8 @@ look_at_splits(Look *look, const FolioActedHost *host)
     GError *error = NULL;
     guint64 recollapsed = 0;
 
-    if (!folio_watch_look(look->process, look->ram, look->record, host->proc_root, &recollapsed,
-                          &error))
+    if (!folio_watch_look(look->process, look->ram, look->record, host->proc_root,
+                          blocks_to_look_at(look), &recollapsed, &error))
         tell(look, g_steal_pointer(&error));
     if (recollapsed > 0)
         folio_log(G_LOG_LEVEL_MESSAGE, FOLIO_MESSAGE_LEDGER, look->name, look->uuid,
@@ -123,12 +139,32 @@ look_in_thread(GTask *task, gpointer source, gpointer task_data, GCancellable *c
     Look *look = task_data;
     const FolioActedHost *host = look->acted->host;
 
-    if (folio_ledger_count(look->record).split_now > 0)
+    if (look->record != NULL && folio_ledger_count(look->record).split_now > 0)
         look_at_splits(look, host);
+    /* The first look is short, so that what is written is soon known. Of a process that has ended
+     * the record of the next one must not be asked away. */
+    if (look->record == NULL && folio_process_is_alive(look->process))
+        look->record = folio_ledger_get_guest(host->ledger, look->uuid, look->process);
     look->keeper = folio_khugepaged_look(host->khugepaged, look->process);
-    look->keepable = folio_khugepaged_could_keep_away(host->khugepaged, look->process,
+    look->keepable = look->keeper != FOLIO_KEEPER_FREE ||
+                     folio_khugepaged_could_keep_away(host->khugepaged, look->process,
                                                       look->handling, look->may_inject);
     g_task_return_boolean(task, TRUE);
+}
+
+static void
+take(FolioActedGuest *acted, const Look *look)
+{
+    const gboolean first = acted->record == NULL;
+
+    if (first)
+        acted->record = folio_ledger_guest_ref(look->record);
+    acted->keeper = look->keeper;
+    acted->keepable = look->keepable;
+    acted->renewed_usec = look->renewed_usec;
+    acted->looked(acted->guest, acted->user_data);
+    if (first && acted->guest != NULL)
+        folio_acted_guest_look(acted, acted->may_inject);
 }
 
 static void
@@ -139,12 +175,10 @@ on_looked(GObject *source, GAsyncResult *result, gpointer user_data)
 
     acted->host->looks--;
     acted->looking = FALSE;
-    if (acted->guest != NULL && acted->process == look->process) {
-        acted->keeper = look->keeper;
-        acted->keepable = look->keepable;
-        acted->renewed_usec = look->renewed_usec;
-        acted->looked(acted->guest, acted->user_data);
-    }
+    if (acted->guest != NULL && acted->process == look->process && look->record != NULL)
+        take(acted, look);
+    else if (acted->guest != NULL && acted->process != look->process)
+        folio_acted_guest_look(acted, acted->may_inject); /* at the one that there is now */
     /* Not with the task, which may be freed by its thread. */
     release(acted);
 }
@@ -167,7 +201,7 @@ follow(FolioActedGuest *acted)
         return;
     acted->process = folio_process_ref(process);
     acted->record =
-        folio_ledger_get_guest(acted->host->ledger, folio_guest_get_uuid(acted->guest), process);
+        folio_ledger_peek_guest(acted->host->ledger, folio_guest_get_uuid(acted->guest), process);
 }
 
 void
@@ -178,6 +212,7 @@ folio_acted_guest_look(FolioActedGuest *acted, gboolean may_inject)
     g_autoptr(GTask) task = NULL;
     Look *look;
 
+    acted->may_inject = may_inject;
     follow(acted);
     if (acted->process == NULL || ram == NULL || acted->looking)
         return;
@@ -187,9 +222,10 @@ folio_acted_guest_look(FolioActedGuest *acted, gboolean may_inject)
     look->name = g_strdup(folio_guest_get_name(guest));
     look->process = folio_process_ref(acted->process);
     look->ram = folio_guest_ram_copy(ram);
-    look->record = folio_ledger_guest_ref(acted->record);
+    look->record = acted->record != NULL ? folio_ledger_guest_ref(acted->record) : NULL;
     look->handling = folio_guest_get_policy(guest)->values.khugepaged;
     look->may_inject = may_inject;
+    look->n_split = acted->host->n_split;
     look->renewed_usec = acted->renewed_usec;
     acted->looking = TRUE;
     acted->host->looks++;

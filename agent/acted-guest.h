@@ -14,6 +14,7 @@ typedef struct {
     FolioKhugepagedControl *khugepaged;
     FolioWay *damon; /* what renews the hold of a file */
     guint looks;     /* tasks under way */
+    guint64 n_split; /* blocks of all guests, some seconds ago */
 } FolioActedHost;
 
 typedef struct _FolioActedGuest FolioActedGuest;
@@ -36,10 +37,11 @@ void folio_acted_guest_look(FolioActedGuest *acted, gboolean may_inject);
 /* Is the process another than at the last look? */
 gboolean folio_acted_guest_is_outdated(const FolioActedGuest *acted);
 
-/* Zero while its process is not known. */
+/* Zero while its record is not known. */
 FolioLedgerCounters folio_acted_guest_count(const FolioActedGuest *acted);
 
-/* What the ledger has of its process, borrowed; NULL while that is not known. */
+/* What the ledger has of its process, borrowed; NULL while that is not known: when there is none,
+ * or whoever has the ledger is at its files, until the first look at the process has ended. */
 FolioLedgerGuest *folio_acted_guest_get_record(const FolioActedGuest *acted);
 
 /* As of the last look; FREE before. */

@@ -12,6 +12,10 @@
  * take DAMON, or leave it. */
 #define LOOK_SECONDS 10
 
+/* Of guests that nothing is to be done to, and of which nothing is split, one in so many is looked
+ * at each time: all that could be seen there is how khugepaged stands to them. */
+#define QUIET_TURNS 6u
+
 /* Runs end at the next chunk, and a look takes no longer. */
 #define END_MSEC 20000
 
@@ -24,6 +28,7 @@ struct _FolioActing {
     GHashTable *guests; /* uuid -> FolioActedGuest */
     gboolean inject;
     guint look_source;
+    guint turn;   /* of the quiet guests */
     guint probes; /* tasks under way */
     void (*changed)(gpointer user_data);
     gpointer user_data;
@@ -269,6 +274,29 @@ folio_acting_look(FolioActing *acting, FolioGuest *guest)
         folio_acted_guest_look(acted, folio_acting_may_inject(acting, guest));
 }
 
+static guint64
+count_split(const FolioActing *acting)
+{
+    GHashTableIter iter;
+    gpointer acted;
+    guint64 n = 0;
+
+    g_hash_table_iter_init(&iter, acting->guests);
+    while (g_hash_table_iter_next(&iter, NULL, &acted))
+        n += folio_acted_guest_count(acted).split_now;
+    return n;
+}
+
+static gboolean
+is_its_turn(const FolioActing *acting, const FolioActedGuest *acted)
+{
+    FolioGuest *guest = folio_acted_guest_get(acted);
+
+    return folio_guest_get_mode(guest) > FOLIO_MODE_OBSERVE ||
+           folio_acted_guest_count(acted).split_now > 0 ||
+           g_str_hash(folio_guest_get_uuid(guest)) % QUIET_TURNS == acting->turn;
+}
+
 static gboolean
 on_look_time(gpointer user_data)
 {
@@ -277,10 +305,14 @@ on_look_time(gpointer user_data)
     gpointer acted;
 
     ask_actuators(acting);
+    acting->turn = (acting->turn + 1) % QUIET_TURNS;
+    acting->host.n_split = count_split(acting);
     g_hash_table_iter_init(&iter, acting->guests);
-    while (g_hash_table_iter_next(&iter, NULL, &acted))
-        folio_acted_guest_look(acted,
-                               folio_acting_may_inject(acting, folio_acted_guest_get(acted)));
+    while (g_hash_table_iter_next(&iter, NULL, &acted)) {
+        if (is_its_turn(acting, acted))
+            folio_acted_guest_look(acted,
+                                   folio_acting_may_inject(acting, folio_acted_guest_get(acted)));
+    }
     return G_SOURCE_CONTINUE;
 }
 

@@ -43,13 +43,14 @@ gboolean folio_acting_may_inject(FolioActing *acting, FolioGuest *guest);
 /* And may it to give back what was changed? */
 gboolean folio_acting_may_give_back(FolioActing *acting);
 
-/* What has been done to the guest, as of a moment ago. Zero before its process is known. */
+/* What has been done to the guest, as of a moment ago. Zero while its record is not known. */
 void folio_acting_count(FolioActing *acting, FolioGuest *guest, FolioLedgerCounters *counters);
 
 /* How khugepaged stands to it, as of some seconds ago. FREE before its process is known. */
 FolioKeeper folio_acting_get_keeper(FolioActing *acting, FolioGuest *guest);
 
-/* What the ledger has of its process, borrowed; NULL while that is not known. */
+/* What the ledger has of its process, borrowed; NULL while that is not known, as of
+ * folio_acted_guest_get_record. */
 FolioLedgerGuest *folio_acting_get_record(FolioActing *acting, FolioGuest *guest);
 
 /* Can khugepaged be kept from undoing splits of it? As of some seconds ago; TRUE before. */

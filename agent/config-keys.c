@@ -152,6 +152,12 @@ set_status_metadata(FolioConfig *config, const char *value)
 }
 
 static char *
+set_heat_in_metadata(FolioConfig *config, const char *value)
+{
+    return set_yes_no(&config->heat_in_metadata, value);
+}
+
+static char *
 set_scan(FolioConfig *config, const char *value)
 {
     int found = find_token(scan_tokens, value);
@@ -264,6 +270,19 @@ set_host_max_rate(FolioConfig *config, const char *value)
 }
 
 static char *
+set_max_tracked_split(FolioConfig *config, const char *value)
+{
+    g_autofree char *excerpt = folio_config_excerpt(value);
+    guint64 number;
+
+    if (!g_ascii_string_to_unsigned(value, 10, 0, FOLIO_MAX_TRACKED_SPLIT, &number, NULL))
+        return g_strdup_printf("\"%s\" is no number of blocks; allowed are 0 to %u", excerpt,
+                               FOLIO_MAX_TRACKED_SPLIT);
+    config->acting.max_tracked_split = (guint) number;
+    return NULL;
+}
+
+static char *
 set_epoch_seconds(FolioConfig *config, const char *value)
 {
     g_autofree char *excerpt = folio_config_excerpt(value);
@@ -330,6 +349,7 @@ static const Key keys[] = {
     { "Guests", "Khugepaged", NULL, "auto", FOLIO_HINT_KHUGEPAGED },
     { "Guests", "HintCeiling", set_hint_ceiling, "adaptive" },
     { "Guests", "StatusMetadata", set_status_metadata, "no" },
+    { "Guests", "HeatInMetadata", set_heat_in_metadata, "no" },
     { "Guests", "Scan", set_scan, "auto" },
     { "Sampling", "Source", set_source, "auto" },
     { "Sampling", "PerfEvent", set_perf_event, "minor-faults" },
@@ -341,6 +361,7 @@ static const Key keys[] = {
     { "Acting", "RestoreOnStop", set_restore_on_stop, "no" },
     { "Acting", "HostMaxRate", set_host_max_rate, "1G" },
     { "Acting", "ActShare", set_act_share, "5%" },
+    { "Acting", "MaxTrackedSplit", set_max_tracked_split, "65536" },
 };
 
 static char *

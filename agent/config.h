@@ -36,6 +36,9 @@ typedef struct {
     guint epoch_msec; /* EpochSeconds=5: 100 to 600,000 */
 } FolioSamplingConfig;
 
+/* MaxTrackedSplit=, at most: the blocks of 8 TiB. */
+#define FOLIO_MAX_TRACKED_SPLIT (1u << 22)
+
 /* [Acting] */
 typedef struct {
     gboolean inject;  /* Inject=yes|no: may a QEMU that runs be made to change its setting? */
@@ -43,6 +46,7 @@ typedef struct {
     gboolean restore_on_stop; /* RestoreOnStop=no|yes */
     guint64 host_max_rate;    /* HostMaxRate=1G, bytes per second */
     double act_share;         /* ActShare=5%, of one core: 0.0001 to 1 */
+    guint max_tracked_split;  /* MaxTrackedSplit=65536: 0 to FOLIO_MAX_TRACKED_SPLIT */
 } FolioActingConfig;
 
 /* Immutable once loaded. */
@@ -53,9 +57,10 @@ typedef struct {
     /* [Guests] Mode=, SplitOrder=, SparseBelow=, MaxRate=, Khugepaged=: all of them, for a guest of
      * which nothing else is said; all but the mode are bounds of hints too. */
     FolioHints guest_defaults;
-    FolioMode hint_ceiling;   /* [Guests] HintCeiling=observe|split|collapse|adaptive */
-    gboolean status_metadata; /* [Guests] StatusMetadata=no|yes */
-    GHashTable *guest_hints;  /* guests.d/UUID.conf: char *uuid -> FolioHints * */
+    FolioMode hint_ceiling;    /* [Guests] HintCeiling=observe|split|collapse|adaptive */
+    gboolean status_metadata;  /* [Guests] StatusMetadata=no|yes */
+    gboolean heat_in_metadata; /* [Guests] HeatInMetadata=no|yes */
+    GHashTable *guest_hints;   /* guests.d/UUID.conf: char *uuid -> FolioHints * */
     FolioSamplingConfig sampling;
     FolioActingConfig acting;
     GPtrArray *files; /* char *: the files that were read, in order */

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "decision.h"
 #include "host/pressure.h"
+#include "policy/trouble.h"
 
 #include <gio/gio.h>
 
@@ -20,9 +21,10 @@ struct _FolioDecidedGuest {
     FolioPlanner *planner;
     FolioGuestBudget budget;
     FolioBudgetReason held_by;
-    char *problem;      /* why there is no plan; NULL: there is one, or none is wanted yet */
-    gboolean asking;    /* how short of memory the host is */
-    guint again_source; /* waits for the budget */
+    FolioTrouble trouble[2]; /* of collapses, splits */
+    char *problem;           /* why there is no plan; NULL: there is one, or none is wanted yet */
+    gboolean asking;         /* how short of memory the host is */
+    guint again_source;      /* waits for the budget */
 
     FolioActRun *run; /* NULL: none */
     gboolean cancelled;
@@ -69,16 +71,37 @@ tell(const FolioDecidedGuest *decided, const char *text)
     folio_log(G_LOG_LEVEL_DEBUG, NULL, decided->name, decided->uuid, "%s: %s", decided->name, text);
 }
 
+/* Whatever was in the way may be so no more. */
+static void
+end_trouble(FolioDecidedGuest *decided)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(decided->trouble); i++)
+        folio_trouble_end(&decided->trouble[i]);
+}
+
+static void
+hand_on_classes(FolioDecidedGuest *decided)
+{
+    guint n;
+    guint8 *classes = folio_planner_steal_classes(decided->planner, &n);
+
+    if (classes != NULL)
+        decided->calls.follow(classes, n, decided->user_data);
+}
+
 static void
 on_planned(const GError *error, gpointer user_data)
 {
     FolioDecidedGuest *decided = user_data;
 
+    for (guint i = 0; i < G_N_ELEMENTS(decided->trouble); i++)
+        folio_trouble_pass(&decided->trouble[i]);
     g_clear_pointer(&decided->problem, g_free);
     if (error != NULL) {
         decided->problem = g_strdup_printf("nothing can be planned: %s", error->message);
         tell(decided, decided->problem);
     }
+    hand_on_classes(decided);
     decided->held_by = FOLIO_BUDGET_ENOUGH;
     g_clear_handle_id(&decided->again_source, g_source_remove);
     carry_on(decided);
@@ -95,7 +118,7 @@ folio_decided_guest_new(FolioDecidingHost *host, const char *uuid, const char *n
     decided->name = g_strdup(name);
     decided->calls = *calls;
     decided->user_data = user_data;
-    decided->planner = folio_planner_new(&host->calls, on_planned, decided);
+    decided->planner = folio_planner_new(&host->calls, uuid, on_planned, decided);
     return decided;
 }
 
@@ -107,6 +130,7 @@ decided_clear(gpointer data)
     g_clear_pointer(&decided->blocks, g_array_unref);
     folio_planner_free(decided->planner);
     folio_deciding_host_unref(decided->host);
+    end_trouble(decided);
     g_free(decided->problem);
     g_free(decided->uuid);
     g_free(decided->name);
@@ -184,18 +208,43 @@ on_settled(const FolioBlockResult *results, guint n, gpointer user_data)
     }
 }
 
+static FolioTrouble *
+trouble_of(FolioDecidedGuest *decided)
+{
+    return &decided->trouble[decided->kind == FOLIO_ACT_SPLIT];
+}
+
+/* What goes wrong window after window is said now and then, and tried less and less often. */
 static void
-log_end(const FolioDecidedGuest *decided, FolioActOutcome outcome, const FolioActReport *report,
+log_failure(FolioDecidedGuest *decided, const char *error, const char *blocks)
+{
+    const char *kind = folio_act_kind_token(decided->kind);
+    g_autofree char *others = NULL;
+    guint unsaid;
+
+    if (!folio_trouble_add(trouble_of(decided), error, g_get_monotonic_time(), &unsaid)) {
+        tell(decided, error);
+        return;
+    }
+    others = unsaid > 0 ? g_strdup_printf("; %u others since the last time", unsaid) : g_strdup("");
+    folio_log(G_LOG_LEVEL_WARNING, FOLIO_MESSAGE_JOB, decided->name, decided->uuid,
+              "%s: %s by policy: %s; blocks: %s%s", decided->name, kind, error, blocks, others);
+}
+
+static void
+log_end(FolioDecidedGuest *decided, FolioActOutcome outcome, const FolioActReport *report,
         const char *error)
 {
-    g_autofree char *blocks = folio_act_report_print(report, folio_act_kind_token(decided->kind));
+    const char *kind = folio_act_kind_token(decided->kind);
+    g_autofree char *blocks = folio_act_report_print(report, kind);
 
     if (outcome == FOLIO_ACT_FAILED)
-        folio_log(G_LOG_LEVEL_WARNING, FOLIO_MESSAGE_JOB, decided->name, decided->uuid,
-                  "%s: %s by policy: %s; blocks: %s", decided->name,
-                  folio_act_kind_token(decided->kind), error, blocks);
+        log_failure(decided, error, blocks);
     else
         tell(decided, blocks);
+    if (outcome == FOLIO_ACT_DONE && folio_trouble_end(trouble_of(decided)) > 0)
+        folio_log(G_LOG_LEVEL_MESSAGE, FOLIO_MESSAGE_JOB, decided->name, decided->uuid,
+                  "%s: %s by policy: done again, blocks: %s", decided->name, kind, blocks);
 }
 
 /* What the kernel's own threads did for it cannot be seen: each block that was dealt with is taken
@@ -316,7 +365,7 @@ do_steps(FolioDecidedGuest *decided, gboolean splits, guint n)
         begin_steps(decided, splits, n, &error))
         return;
     if (error != NULL)
-        tell(decided, error->message);
+        log_failure(decided, error->message, "none");
     folio_budget_spent(&host->budget, n, 0);
     folio_planner_drop(decided->planner);
     folio_turns_leave(host->turns, decided->uuid, decided);
@@ -367,7 +416,8 @@ do_round(FolioDecidedGuest *decided, double pressure)
                                          .now_usec = now };
         FolioBudgetAnswer answer;
 
-        if (folio_planner_rest(decided->planner, splits != 0, &question.blocks) == NULL)
+        if (folio_trouble_waits(&decided->trouble[splits]) ||
+            folio_planner_rest(decided->planner, splits != 0, &question.blocks) == NULL)
             continue;
         answer = folio_budget_take(&host->budget, &decided->budget, &host->limits, &question);
         decided->held_by = answer.reason;
@@ -446,6 +496,9 @@ folio_decided_guest_notice(FolioDecidedGuest *decided, const FolioDecidedView *v
     decided->acts = view->mode > FOLIO_MODE_OBSERVE;
     if (!decided->acts) {
         folio_decided_guest_cancel(decided);
+        end_trouble(decided);
+        if (view->mode == FOLIO_MODE_OBSERVE && !decided->host->stopped)
+            folio_planner_enter(decided->planner, view);
         return;
     }
     decided->wanted = *view->wanted;
@@ -453,10 +506,42 @@ folio_decided_guest_notice(FolioDecidedGuest *decided, const FolioDecidedView *v
         carry_on(decided);
 }
 
+/* The blocks that are now as somebody wanted them. */
+void
+folio_decided_guest_note(FolioDecidedGuest *decided, FolioProcess *process,
+                         const FolioGuestRam *ram, FolioActKind kind,
+                         const FolioBlockResult *results, guint n)
+{
+    const FolioPlanAction action = kind == FOLIO_ACT_SPLIT ? FOLIO_PLAN_SPLIT : FOLIO_PLAN_COLLAPSE;
+
+    for (guint i = 0; i < n; i++) {
+        if (result_of(&results[i]) == FOLIO_PLAN_DONE)
+            folio_planner_note(decided->planner, process, ram, results[i].address, action);
+    }
+}
+
 const GArray *
 folio_decided_guest_get_decisions(const FolioDecidedGuest *decided)
 {
     return folio_planner_get_decisions(decided->planner);
+}
+
+/* Takes the text. */
+static char *
+append_trouble(const FolioDecidedGuest *decided, char *text)
+{
+    static const FolioActKind kinds[] = { FOLIO_ACT_COLLAPSE, FOLIO_ACT_SPLIT };
+    GString *all = g_string_new(text);
+
+    g_free(text);
+    for (guint i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        g_autofree char *trouble =
+            folio_trouble_print(&decided->trouble[i], folio_act_kind_token(kinds[i]));
+
+        if (trouble != NULL)
+            g_string_append_printf(all, "%s%s", all->len > 0 ? "; " : "", trouble);
+    }
+    return g_string_free(all, FALSE);
 }
 
 char *
@@ -466,8 +551,10 @@ folio_decided_guest_print_counts(const FolioDecidedGuest *decided)
         decided->held_by != FOLIO_BUDGET_ENOUGH ? folio_budget_reason_token(decided->held_by) : "";
 
     const FolioPlanCounts counts = folio_planner_counts(decided->planner);
+    g_autofree char *text = NULL;
 
     if (decided->problem != NULL)
         return g_strdup(decided->problem);
-    return folio_decision_print_counts(&counts, waits_for);
+    text = folio_decision_print_counts(&counts, waits_for);
+    return append_trouble(decided, g_steal_pointer(&text));
 }

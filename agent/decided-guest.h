@@ -30,6 +30,9 @@ typedef struct {
     FolioActRequest *(*request)(FolioActKind kind, guint order, GArray *ranges, gpointer user_data);
     /* A run has ended. */
     void (*acted)(gpointer user_data);
+    /* How its blocks were found to be at the end of a window: FolioCostClass of n of them, to be
+     * freed with g_free. */
+    void (*follow)(guint8 *classes, guint n, gpointer user_data);
 } FolioDecidedCalls;
 
 typedef struct _FolioDecidedGuest FolioDecidedGuest;
@@ -42,8 +45,18 @@ FolioDecidedGuest *folio_decided_guest_new(FolioDecidingHost *host, const char *
 void folio_decided_guest_free(FolioDecidedGuest *decided);
 
 /* Something of the guest may be another: a window has ended, its mode has changed, whoever acted on
- * it has ended. With a mode that does nothing a run under way is cancelled. */
+ * it has ended. With a mode that does nothing a run under way is cancelled; with OBSERVE windows
+ * are still counted, so that a verdict that stands has stood when the mode becomes one that acts.
+ *
+ * When runs of a kind fail, the next one is tried ever later (policy/trouble.h), and it is logged
+ * once an hour; a mode that does nothing ends that. */
 void folio_decided_guest_notice(FolioDecidedGuest *decided, const FolioDecidedView *view);
+
+/* Somebody has had that done to blocks of that process: those that are as they were to be rest as
+ * if the plan had acted on them. */
+void folio_decided_guest_note(FolioDecidedGuest *decided, FolioProcess *process,
+                              const FolioGuestRam *ram, FolioActKind kind,
+                              const FolioBlockResult *results, guint n);
 
 /* Is something being planned or done? */
 gboolean folio_decided_guest_is_busy(const FolioDecidedGuest *decided);
@@ -54,5 +67,5 @@ void folio_decided_guest_cancel(FolioDecidedGuest *decided);
 /* The last decisions, the oldest first: FolioPlanDecision; borrowed. NULL: none. */
 const GArray *folio_decided_guest_get_decisions(const FolioDecidedGuest *decided);
 
-/* As folio_decision_print_counts of the last window; or why there is no plan. */
+/* As folio_decision_print_counts of the last window, and what fails; or why there is no plan. */
 char *folio_decided_guest_print_counts(const FolioDecidedGuest *decided);

@@ -6,10 +6,15 @@
 #include "guest-status.h"
 #include "request.h"
 
+/* A process has ended some time after its guest has, if at all. */
+#define TIDY_SECONDS 60
+
 struct _FolioDeciding {
     FolioActing *acting;
     FolioDecidingHost *host;
     GHashTable *guests; /* uuid -> Entry */
+    FolioPlanStore *store;
+    guint tidy_source;
 };
 
 typedef struct {
@@ -27,26 +32,67 @@ entry_free(gpointer data)
     g_free(entry);
 }
 
+/* What is kept of plans */
+
+static void
+tidy_in_thread(GTask *task, gpointer source, gpointer task_data, GCancellable *cancellable)
+{
+    folio_plan_store_forget_gone(task_data);
+    g_task_return_boolean(task, TRUE);
+}
+
+static void
+on_tidied(GObject *source, GAsyncResult *result, gpointer user_data)
+{
+    folio_acting_release(user_data);
+}
+
+/* Forgets the plans of processes that have ended. */
+static void
+tidy(FolioDeciding *deciding)
+{
+    g_autoptr(GTask) task = g_task_new(NULL, NULL, on_tidied, deciding->acting);
+
+    folio_acting_hold(deciding->acting);
+    g_task_set_task_data(task, folio_plan_store_ref(deciding->store),
+                         (GDestroyNotify) folio_plan_store_unref);
+    g_task_run_in_thread(task, tidy_in_thread);
+}
+
+static gboolean
+on_tidy_time(gpointer user_data)
+{
+    FolioDeciding *deciding = user_data;
+
+    deciding->tidy_source = 0;
+    tidy(deciding);
+    return G_SOURCE_REMOVE;
+}
+
 FolioDeciding *
-folio_deciding_new(FolioActing *acting, const char *proc_root)
+folio_deciding_new(FolioActing *acting, const char *proc_root, const char *state_dir)
 {
     FolioDeciding *deciding = g_new0(FolioDeciding, 1);
 
     deciding->acting = acting;
+    deciding->store = folio_plan_store_new(state_dir, proc_root);
     deciding->host = folio_deciding_host_new(folio_acting_get_turns(acting), proc_root);
     deciding->host->actuators = folio_acting_get_actuators(acting);
     deciding->host->calls =
         (FolioPlannerCalls){ (void (*)(gpointer)) folio_acting_hold,
-                             (void (*)(gpointer)) folio_acting_release, acting };
+                             (void (*)(gpointer)) folio_acting_release, acting, deciding->store };
     deciding->guests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, entry_free);
+    tidy(deciding);
     return deciding;
 }
 
 void
 folio_deciding_free(FolioDeciding *deciding)
 {
+    g_clear_handle_id(&deciding->tidy_source, g_source_remove);
     g_hash_table_unref(deciding->guests);
     folio_deciding_host_unref(deciding->host);
+    folio_plan_store_unref(deciding->store);
     g_free(deciding);
 }
 
@@ -74,10 +120,18 @@ on_acted(gpointer user_data)
     folio_acting_look(entry->deciding->acting, entry->guest);
 }
 
+static void
+on_follow(guint8 *classes, guint n, gpointer user_data)
+{
+    const Entry *entry = user_data;
+
+    folio_guest_sampling_follow_costs(folio_guest_peek_sampling(entry->guest), classes, n);
+}
+
 static Entry *
 get_entry(FolioDeciding *deciding, FolioGuest *guest)
 {
-    static const FolioDecidedCalls calls = { make_request, on_acted };
+    static const FolioDecidedCalls calls = { make_request, on_acted, on_follow };
     const char *uuid = folio_guest_get_uuid(guest);
     Entry *entry = g_hash_table_lookup(deciding->guests, uuid);
 
@@ -124,6 +178,9 @@ folio_deciding_notice(FolioDeciding *deciding, FolioGuest *guest)
     view.process = folio_guest_get_process(guest);
     view.ram = folio_guest_get_ram(guest);
     view.record = folio_acting_get_record(acting, guest);
+    /* Which blocks foliod has split is not known yet: nothing is planned before. */
+    if (view.record == NULL && view.mode > FOLIO_MODE_OBSERVE)
+        view.mode = FOLIO_MODE_OBSERVE;
     view.can_collapse = can_do(deciding, FOLIO_ACT_COLLAPSE, FOLIO_ORDER_HUGE);
     /* A split that turns out wrong must not stay. */
     view.can_split = view.can_collapse && folio_acting_can_keep_away(acting, guest) &&
@@ -134,7 +191,22 @@ folio_deciding_notice(FolioDeciding *deciding, FolioGuest *guest)
 void
 folio_deciding_leave(FolioDeciding *deciding, FolioGuest *guest)
 {
-    g_hash_table_remove(deciding->guests, folio_guest_get_uuid(guest));
+    if (!g_hash_table_remove(deciding->guests, folio_guest_get_uuid(guest)))
+        return;
+    if (!deciding->host->stopped && deciding->tidy_source == 0)
+        deciding->tidy_source = g_timeout_add_seconds(TIDY_SECONDS, on_tidy_time, deciding);
+}
+
+void
+folio_deciding_note(FolioDeciding *deciding, FolioGuest *guest, FolioActKind kind,
+                    const FolioBlockResult *results, guint n)
+{
+    FolioProcess *process = folio_guest_get_process(guest);
+    const FolioGuestRam *ram = folio_guest_get_ram(guest);
+
+    if (process != NULL && ram != NULL)
+        folio_decided_guest_note(get_entry(deciding, guest)->decided, process, ram, kind, results,
+                                 n);
 }
 
 void

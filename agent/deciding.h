@@ -8,8 +8,10 @@
 
 typedef struct _FolioDeciding FolioDeciding;
 
-/* acting is borrowed, and outlives it. */
-FolioDeciding *folio_deciding_new(FolioActing *acting, const char *proc_root);
+/* acting is borrowed, and outlives it. state_dir: foliod's own run directory, where what plans
+ * remember is kept. */
+FolioDeciding *folio_deciding_new(FolioActing *acting, const char *proc_root,
+                                  const char *state_dir);
 
 /* All guests have left. What is under way still is waited for by folio_acting_free. */
 void folio_deciding_free(FolioDeciding *deciding);
@@ -19,6 +21,10 @@ void folio_deciding_configure(FolioDeciding *deciding, const FolioActingConfig *
 
 /* Something of the guest may be another: a window has ended, or it may not be acted on any more. */
 void folio_deciding_notice(FolioDeciding *deciding, FolioGuest *guest);
+
+/* Somebody has had that done to these blocks of the guest: automation lets them rest. */
+void folio_deciding_note(FolioDeciding *deciding, FolioGuest *guest, FolioActKind kind,
+                         const FolioBlockResult *results, guint n);
 
 /* The guest is not served any more: what is under way is cancelled. */
 void folio_deciding_leave(FolioDeciding *deciding, FolioGuest *guest);

@@ -8,6 +8,13 @@ folio_decision_print_why(const FolioPlanStep *step)
     const char *undo =
         step->cause == FOLIO_PLAN_CAUSE_UNDO ? "foliod has split it, and it is " : "";
 
+    if (step->cause == FOLIO_PLAN_CAUSE_COSTLY)
+        return g_strdup_printf("foliod has split it, and that costs more than it is worth: the "
+                               "translation of an access takes %.1f cycles, %.1f before; %s, about "
+                               "%.0f sub-pages in use, %.0f in reach",
+                               (double) step->cost_now, (double) step->cost_before,
+                               folio_verdict_token(step->verdict), (double) step->in_use,
+                               (double) step->reach);
     return g_strdup_printf("%s%s for %u windows; %u sub-pages seen in the last one, about %.0f in "
                            "use, %.0f in reach; confidence %.2f",
                            undo, folio_verdict_token(step->verdict), step->held, step->seen,
@@ -31,8 +38,12 @@ folio_decision_print_counts(const FolioPlanCounts *counts, const char *waits_for
 
     append(text, counts->splits, "to be split");
     append(text, counts->collapses, "to be collapsed");
+    if (counts->costly > 0)
+        g_string_append_printf(text, ", %u of them for what they cost", counts->costly);
     if (text->len > 0 && *waits_for != '\0')
         g_string_append_printf(text, " (%s)", waits_for);
+    append(text, counts->held_back,
+           "not split, for what is split slows down the guest's accesses too much");
     append(text, counts->unconfirmed, "whose verdict has not stood for long enough");
     append(text, counts->resting, "rest after an action");
     append(text, counts->wide, "sparse with too much in use for sparse-below");

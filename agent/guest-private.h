@@ -13,6 +13,7 @@ struct _FolioGuest {
     FolioGuestSettings *settings;
     FolioGuestHints *hints;
     FolioGuestSampling *sampling;
+    FolioHeatElement brought; /* its heat, as this run was first seen, until its RAM is known */
     FolioProspect prospect;
     gboolean acting;
     FolioLook *look; /* what is known; NULL before the first look and after the process ended */

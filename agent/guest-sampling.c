@@ -10,7 +10,8 @@ struct _FolioGuestSampling {
     gboolean paused;
     pid_t pid;
     guint64 start_time;
-    FolioGuestRam *ram; /* as it is sampled */
+    FolioGuestRam *ram;        /* as it is sampled */
+    FolioHeatSummary *brought; /* for when that begins; NULL: none */
 };
 
 FolioGuestSampling *
@@ -36,8 +37,16 @@ void
 folio_guest_sampling_free(FolioGuestSampling *sampling)
 {
     leave(sampling);
+    g_free(sampling->brought);
     g_object_unref(sampling->sampling);
     g_free(sampling);
+}
+
+void
+folio_guest_sampling_bring(FolioGuestSampling *sampling, FolioHeatSummary *brought)
+{
+    g_free(sampling->brought);
+    sampling->brought = brought;
 }
 
 static gboolean
@@ -78,8 +87,9 @@ folio_guest_sampling_follow(FolioGuestSampling *sampling, FolioProcess *process,
     sampling->pid = folio_process_get_pid(process);
     sampling->start_time = folio_process_get_start_time(process);
     sampling->ram = folio_guest_ram_copy(ram);
-    sampling->guest = folio_sampler_add(folio_sampling_get_sampler(sampling->sampling), process,
-                                        ram, sampling->changed, sampling->user_data);
+    sampling->guest = folio_sampler_add_with(folio_sampling_get_sampler(sampling->sampling),
+                                             process, ram, g_steal_pointer(&sampling->brought),
+                                             sampling->changed, sampling->user_data);
 }
 
 void
@@ -111,6 +121,17 @@ static FolioSampled *
 sampled_of(FolioGuestSampling *sampling)
 {
     return sampling != NULL ? sampling->guest : NULL;
+}
+
+void
+folio_guest_sampling_follow_costs(FolioGuestSampling *sampling, guint8 *classes, guint n)
+{
+    FolioSampled *guest = sampled_of(sampling);
+
+    if (guest != NULL)
+        folio_sampled_follow(guest, classes, n);
+    else
+        g_free(classes);
 }
 
 FolioHeatSnapshot *

@@ -50,11 +50,14 @@ round_to_step(guint64 bytes, guint64 ram)
 char *
 folio_guest_status_print(const FolioGuestStatus *status)
 {
+    const gboolean has_heat = status->heat != NULL;
+
     return g_strdup_printf(
         "<status mode=\"%s\" wanted=\"%s\" source=\"%s\" state=\"%s\" reason=\"%s\" "
         "ram-mib=\"%" G_GUINT64_FORMAT "\" huge-mib=\"%" G_GUINT64_FORMAT
-        "\" sparse-mib=\"%" G_GUINT64_FORMAT "\" dense-mib=\"%" G_GUINT64_FORMAT "\"/>",
+        "\" sparse-mib=\"%" G_GUINT64_FORMAT "\" dense-mib=\"%" G_GUINT64_FORMAT "\"%s%s%s/>",
         folio_mode_to_string(status->in_force), folio_mode_to_string(status->mode), status->from,
         status->state, status->reason, status->ram / MIB, round_to_step(status->huge, status->ram),
-        round_to_step(status->sparse, status->ram), round_to_step(status->dense, status->ram));
+        round_to_step(status->sparse, status->ram), round_to_step(status->dense, status->ram),
+        has_heat ? " heat=\"" : "", has_heat ? status->heat : "", has_heat ? "\"" : "");
 }

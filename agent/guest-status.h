@@ -12,18 +12,20 @@ typedef struct {
     const char *state;  /* tokens */
     const char *reason;
     guint64 ram, huge, sparse, dense; /* bytes */
+    const char *heat;                 /* a summary of it; NULL: none is to be told */
 } FolioGuestStatus;
 
 /* What of the guest's mode these actuators can do on this host. */
 FolioMode folio_guest_mode_in_force(FolioGuest *guest, const FolioActuators *actuators);
 
-/* As of now. */
+/* As of now, without heat. */
 void folio_guest_status_take(FolioGuestStatus *status, FolioGuest *guest,
                              const FolioActuators *actuators);
 
 /* <status mode="observe" wanted="split" source="metadata" state="deciding" reason="no-actuator"
  *         ram-mib="1024" huge-mib="960" sparse-mib="64" dense-mib="512"/>
  *
- * Pure. Sizes are rounded to sixteenths of the RAM, so that the text changes seldom; unlike the
- * others, RAM is exact. Without a namespace: libvirt puts it on. */
+ * and heat="..." behind it (heat/heat-summary.h), if there is. Pure. Sizes are rounded to
+ * sixteenths of the RAM, so that the text changes seldom; unlike the others, RAM is exact. Without
+ * a namespace: libvirt puts it on. */
 char *folio_guest_status_print(const FolioGuestStatus *status);

@@ -4,6 +4,7 @@
 #include "guest-private.h"
 
 #include "base/log.h"
+#include "brought-heat.h"
 
 #include <glib-unix.h>
 
@@ -191,11 +192,31 @@ look_may_do_better_later(const FolioLook *look)
            look->reason != FOLIO_REASON_BAD_XML;
 }
 
+/* The domain is first seen, or another run of it. */
+static void
+receive_heat(FolioGuest *guest)
+{
+    if (guest->sampling != NULL)
+        folio_guest_sampling_bring(guest->sampling, NULL);
+    folio_heat_element_clear(&guest->brought);
+    folio_heat_element_copy(&guest->brought, &guest->domain->heat);
+}
+
+static void
+read_heat(FolioGuest *guest)
+{
+    folio_guest_sampling_bring(
+        guest->sampling, folio_brought_heat_read(guest->domain, &guest->brought, guest->look->ram));
+    folio_heat_element_clear(&guest->brought);
+}
+
 static void
 take_look(FolioGuest *guest, FolioLook *look)
 {
     forget_look(guest);
     guest->look = look;
+    if (look->ram != NULL && (guest->brought.text != NULL || guest->brought.error != NULL))
+        read_heat(guest);
     if (look->process != NULL) {
         guest->ended = FALSE; /* a new libvirtd may give the next run the number of the last */
         guest->exit_source =
@@ -299,14 +320,17 @@ folio_guest_update(FolioGuest *guest, const FolioDomain *domain)
 {
     gboolean same = same_domain(guest->domain, domain);
     gboolean suspended = guest->domain->suspended;
+    gboolean other_run = domain->id != guest->domain->id;
 
-    if (domain->id != guest->domain->id) {
+    if (other_run) {
         forget_look(guest); /* another run: nothing known of the last one holds */
         folio_guest_hints_forget(guest->hints);
         guest->ended = FALSE;
     }
     folio_domain_free(guest->domain);
     guest->domain = folio_domain_copy(domain);
+    if (other_run)
+        receive_heat(guest);
     folio_guest_take_hints(guest, domain->hints);
     if (suspended != domain->suspended && guest->look != NULL && guest->look->ram != NULL)
         guest->look->ram->measured_usec = 0; /* the figures of before are no longer fresh */
@@ -438,6 +462,7 @@ folio_guest_new(const FolioDomain *domain, const FolioGuestSettings *settings)
     FolioGuest *guest = g_object_new(FOLIO_TYPE_GUEST, NULL);
 
     guest->domain = folio_domain_copy(domain);
+    receive_heat(guest);
     guest->settings = folio_guest_settings_copy(settings);
     guest->hints = folio_guest_hints_new(domain, settings);
     guest->sampling = folio_guest_sampling_new(settings->sampling, on_sampling_changed, guest);
@@ -470,6 +495,7 @@ folio_guest_finalize(GObject *object)
 {
     FolioGuest *guest = FOLIO_GUEST(object);
 
+    folio_heat_element_clear(&guest->brought);
     folio_domain_free(guest->domain);
     folio_guest_settings_free(guest->settings);
     folio_guest_hints_free(guest->hints);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What makes up a manager: for manager.c, which changes it, and manager-doctor.c, which has it
- * examined. */
+/* What makes up a manager: for manager.c, which changes it, manager-admin.c, by which
+ * administrators do, and manager-doctor.c, which has it examined. */
 #pragma once
 
 #include "manager.h"
@@ -32,3 +32,9 @@ struct _FolioManager {
     gboolean probed;           /* features are known */
     gboolean ready;
 };
+
+/* Emits "changed". */
+void folio_manager_tell_changed(FolioManager *manager);
+
+/* The guests are told what holds now. */
+void folio_manager_apply_settings(FolioManager *manager);

@@ -22,8 +22,8 @@ enum {
 
 static guint signals[N_SIGNALS];
 
-static void
-tell_changed(FolioManager *manager)
+void
+folio_manager_tell_changed(FolioManager *manager)
 {
     g_signal_emit(manager, signals[SIGNAL_CHANGED], 0);
 }
@@ -156,7 +156,7 @@ static void
 on_connection_state(FolioConnection *connection, FolioManager *manager)
 {
     g_signal_emit(manager, signals[SIGNAL_CONNECTION], 0);
-    tell_changed(manager);
+    folio_manager_tell_changed(manager);
     if (!folio_connection_is_connected(connection) &&
         *folio_connection_get_error(connection) != '\0')
         on_libvirt_answered(manager);
@@ -197,9 +197,8 @@ drop_guests(FolioManager *manager)
 
 /* Reload */
 
-/* The guests are told what holds now. */
-static void
-apply_settings(FolioManager *manager)
+void
+folio_manager_apply_settings(FolioManager *manager)
 {
     GHashTableIter iter;
     gpointer guest;
@@ -207,6 +206,17 @@ apply_settings(FolioManager *manager)
     g_hash_table_iter_init(&iter, manager->guests);
     while (g_hash_table_iter_next(&iter, NULL, &guest))
         folio_guest_configure(guest, manager->settings);
+}
+
+static void
+configure_acting(FolioManager *manager)
+{
+    const FolioActingConfig *config = &manager->config->acting;
+
+    folio_acting_configure(manager->acting, config);
+    folio_deciding_configure(manager->deciding, config);
+    folio_sampler_set_max_tracked(folio_sampling_get_sampler(manager->sampling),
+                                  config->max_tracked_split);
 }
 
 static void
@@ -219,15 +229,14 @@ apply_config(FolioManager *manager, FolioConfig *config)
     g_clear_pointer(&manager->settings, folio_guest_settings_free);
     manager->settings = settings_from_config(manager, config);
     folio_sampling_configure(manager->sampling, &config->sampling);
-    folio_acting_configure(manager->acting, &config->acting);
-    folio_deciding_configure(manager->deciding, &config->acting);
+    configure_acting(manager);
 
     if (!g_str_equal(uri, folio_connection_get_uri(manager->connection))) {
         drop_connection(manager);
         drop_guests(manager);
         connect_to(manager, uri);
     }
-    apply_settings(manager);
+    folio_manager_apply_settings(manager);
 }
 
 static gboolean
@@ -257,46 +266,8 @@ folio_manager_reload(FolioManager *manager, GError **error)
     g_signal_emit(manager, signals[SIGNAL_RELOADING], 0, TRUE);
     reloaded = reload(manager, error);
     g_signal_emit(manager, signals[SIGNAL_RELOADING], 0, FALSE);
-    tell_changed(manager);
+    folio_manager_tell_changed(manager);
     return reloaded;
-}
-
-/* What an administrator sets */
-
-gboolean
-folio_manager_set_paused(FolioManager *manager, gboolean paused, GError **error)
-{
-    if (!folio_run_state_set_paused(manager->run_state, paused, error))
-        return FALSE;
-    if (manager->settings->paused != paused)
-        folio_log(G_LOG_LEVEL_MESSAGE, FOLIO_MESSAGE_PAUSE, NULL, NULL, "%s",
-                  paused ? "paused: nothing is sampled or changed" : "goes on after a pause");
-    manager->settings->paused = paused;
-    apply_settings(manager);
-    tell_changed(manager);
-    return TRUE;
-}
-
-gboolean
-folio_manager_get_paused(FolioManager *manager)
-{
-    return manager->settings->paused;
-}
-
-gboolean
-folio_manager_set_admin_mode(FolioManager *manager, FolioGuest *guest, const FolioMode *mode,
-                             GError **error)
-{
-    const char *name = folio_guest_get_name(guest);
-    const char *uuid = folio_guest_get_uuid(guest);
-
-    if (!folio_run_state_set_mode(manager->run_state, uuid, mode, error))
-        return FALSE;
-    folio_log(G_LOG_LEVEL_MESSAGE, FOLIO_MESSAGE_MODE, name, uuid,
-              "%s: mode set by an administrator: %s", name,
-              mode != NULL ? folio_mode_to_string(*mode) : "none any more");
-    folio_guest_set_admin_mode(guest, mode);
-    return TRUE;
 }
 
 FolioActing *
@@ -331,7 +302,7 @@ on_probed(GObject *source, GAsyncResult *result, gpointer user_data)
     g_strfreev(manager->features);
     manager->features = folio_features_list(features);
     manager->probed = TRUE;
-    tell_changed(manager);
+    folio_manager_tell_changed(manager);
     become_ready(manager);
 }
 
@@ -422,10 +393,12 @@ folio_manager_new(const FolioManagerOptions *options)
     manager->sys_root = g_strdup(options->sys_root);
 
     manager->run_state = folio_run_state_load(options->state_dir);
-    manager->acting = folio_acting_new(&acting, (void (*)(gpointer)) tell_changed, manager);
-    manager->deciding = folio_deciding_new(manager->acting, options->proc_root);
+    manager->acting =
+        folio_acting_new(&acting, (void (*)(gpointer)) folio_manager_tell_changed, manager);
+    manager->deciding = folio_deciding_new(manager->acting, options->proc_root, options->state_dir);
     manager->sampling = folio_sampling_new(manager->proc_root, manager->sys_root);
-    g_signal_connect_swapped(manager->sampling, "changed", G_CALLBACK(tell_changed), manager);
+    g_signal_connect_swapped(manager->sampling, "changed", G_CALLBACK(folio_manager_tell_changed),
+                             manager);
     manager->config = load_config(manager);
     for (char **text = manager->config_errors; *text != NULL; text++)
         folio_log(G_LOG_LEVEL_WARNING, FOLIO_MESSAGE_BAD_CONFIG, NULL, NULL,
@@ -442,8 +415,7 @@ folio_manager_start(FolioManager *manager)
 
     manager->running = TRUE;
     folio_sampling_configure(manager->sampling, &manager->config->sampling);
-    folio_acting_configure(manager->acting, &manager->config->acting);
-    folio_deciding_configure(manager->deciding, &manager->config->acting);
+    configure_acting(manager);
     folio_acting_start(manager->acting);
     g_task_run_in_thread(task, probe_in_thread);
     folio_connection_start(manager->connection);

@@ -48,15 +48,20 @@ FolioGuest *folio_manager_find_name(FolioManager *manager, const char *name);
  * (FOLIO_ERROR_INVALID) lists every one. */
 gboolean folio_manager_reload(FolioManager *manager, GError **error);
 
-/* While paused, nothing is sampled, changed or begun, until resumed or until the next boot. FALSE:
- * it could not be written down, and nothing has changed. */
-gboolean folio_manager_set_paused(FolioManager *manager, gboolean paused, GError **error);
+/* error NULL: it is written down, and holds. Otherwise it could not be, and nothing has changed. */
+typedef void (*FolioManagerSet)(const GError *error, gpointer user_data);
+
+/* While paused, nothing is sampled, changed or begun, until resumed or until the next boot. Pauses
+ * and modes take effect in the order of the calls, each when it is written down; then done is
+ * called. */
+void folio_manager_set_paused(FolioManager *manager, gboolean paused, FolioManagerSet done,
+                              gpointer user_data);
 gboolean folio_manager_get_paused(FolioManager *manager);
 
 /* An administrator's mode of a guest, until it is taken back (NULL) or the next boot; the guest may
- * end and come again meanwhile. FALSE as above. */
-gboolean folio_manager_set_admin_mode(FolioManager *manager, FolioGuest *guest,
-                                      const FolioMode *mode, GError **error);
+ * end and come again meanwhile. */
+void folio_manager_set_admin_mode(FolioManager *manager, FolioGuest *guest, const FolioMode *mode,
+                                  FolioManagerSet done, gpointer user_data);
 
 /* What can be done to guests. The manager's. */
 FolioActing *folio_manager_get_acting(FolioManager *manager);

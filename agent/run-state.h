@@ -16,6 +16,7 @@ typedef struct _FolioRunState FolioRunState;
  * logged, and the next change writes it anew. */
 FolioRunState *folio_run_state_load(const char *directory);
 
+/* What was asked for before is still written. */
 void folio_run_state_free(FolioRunState *state);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioRunState, folio_run_state_free)
@@ -25,8 +26,14 @@ gboolean folio_run_state_get_paused(const FolioRunState *state);
 /* TRUE and *mode when one is set of that guest. uuid is in lower case. */
 gboolean folio_run_state_get_mode(const FolioRunState *state, const char *uuid, FolioMode *mode);
 
-/* These write the file, which does not wait for any disk; FALSE: it could not be written, and
- * nothing has changed. mode NULL: none is set any more. BUSY: there are too many modes. */
-gboolean folio_run_state_set_paused(FolioRunState *state, gboolean paused, GError **error);
-gboolean folio_run_state_set_mode(FolioRunState *state, const char *uuid, const FolioMode *mode,
-                                  GError **error);
+/* error NULL: it is written down, and holds from now on. Otherwise it could not be, and nothing has
+ * changed. */
+typedef void (*FolioRunStateDone)(const GError *error, gpointer user_data);
+
+/* These have the file written by a task, one change after the other in the order of the calls, and
+ * call done on the main context. mode NULL: none is set any more. BUSY: there are too many modes.
+ */
+void folio_run_state_set_paused(FolioRunState *state, gboolean paused, FolioRunStateDone done,
+                                gpointer user_data);
+void folio_run_state_set_mode(FolioRunState *state, const char *uuid, const FolioMode *mode,
+                              FolioRunStateDone done, gpointer user_data);

@@ -3,6 +3,7 @@
 #include "status-keeper.h"
 
 #include "guest-status.h"
+#include "summaries.h"
 #include "virt/status-writer.h"
 
 /* How often the RAM of guests is measured for their status when nobody else asks. */
@@ -11,6 +12,7 @@
 struct _FolioStatusKeeper {
     FolioManager *manager;
     FolioStatusWriter *writer; /* NULL: none is wanted */
+    FolioSummaries *summaries; /* likewise; of heat */
     guint timer;
 };
 
@@ -22,6 +24,8 @@ write_status(FolioStatusKeeper *keeper, FolioGuest *guest)
 
     folio_guest_status_take(&status, guest,
                             folio_acting_get_actuators(folio_manager_get_acting(keeper->manager)));
+    if (keeper->summaries != NULL)
+        status.heat = folio_summaries_get(keeper->summaries, guest);
     element = folio_guest_status_print(&status);
     folio_status_writer_write(keeper->writer, folio_guest_get_uuid(guest), element);
 }
@@ -46,6 +50,18 @@ on_guest_removed(FolioManager *manager, FolioGuest *guest, FolioStatusKeeper *ke
 {
     if (keeper->writer != NULL)
         folio_status_writer_forget(keeper->writer, folio_guest_get_uuid(guest));
+    if (keeper->summaries != NULL)
+        folio_summaries_forget(keeper->summaries, folio_guest_get_uuid(guest));
+}
+
+static void
+on_summary(const char *uuid, gpointer user_data)
+{
+    FolioStatusKeeper *keeper = user_data;
+    FolioGuest *guest = folio_manager_find_uuid(keeper->manager, uuid);
+
+    if (guest != NULL)
+        on_guest_changed(keeper->manager, guest, keeper);
 }
 
 static void
@@ -72,6 +88,7 @@ static void
 stop(FolioStatusKeeper *keeper)
 {
     g_clear_pointer(&keeper->writer, folio_status_writer_free);
+    g_clear_pointer(&keeper->summaries, folio_summaries_free);
     g_clear_handle_id(&keeper->timer, g_source_remove);
 }
 
@@ -86,16 +103,27 @@ start(FolioStatusKeeper *keeper, const char *uri)
         write_status(keeper, guests->pdata[i]);
 }
 
+static void
+follow_heat(FolioStatusKeeper *keeper, gboolean wanted)
+{
+    if (keeper->summaries == NULL && wanted)
+        keeper->summaries = folio_summaries_new(on_summary, keeper);
+    else if (keeper->summaries != NULL && !wanted)
+        g_clear_pointer(&keeper->summaries, folio_summaries_free);
+}
+
 /* The configuration may be another. */
 static void
 on_changed(FolioManager *manager, FolioStatusKeeper *keeper)
 {
     const char *uri = folio_manager_get_uri(manager);
-    gboolean wanted = folio_manager_get_config(manager)->status_metadata;
+    const FolioConfig *config = folio_manager_get_config(manager);
+    gboolean wanted = config->status_metadata;
 
     if (keeper->writer != NULL &&
         (!wanted || !g_str_equal(uri, folio_status_writer_get_uri(keeper->writer))))
         stop(keeper);
+    follow_heat(keeper, wanted && config->heat_in_metadata);
     if (keeper->writer == NULL && wanted)
         start(keeper, uri);
 }

@@ -188,7 +188,8 @@ folio_view_at_ranges(const FolioView *view, const FolioBlockRange *ranges, guint
         const guint64 end = ranges[i].start + ranges[i].bytes;
         Walk walk = { view, ranges[i].start, folios, NULL };
 
-        if (!folio_block_frames_read(view->pagemap_fd, walk.start, end, take_frames, &walk, error))
+        if (!folio_block_frames_read(view->pagemap_fd, walk.start, end, NULL, take_frames, &walk,
+                                     error))
             return FALSE;
         if (walk.error != NULL) {
             g_propagate_error(error, walk.error);

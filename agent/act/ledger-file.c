@@ -42,21 +42,6 @@ same_in_text(guint8 a, guint8 b)
            word_of(a) == word_of(b);
 }
 
-/* As printf does it, in a tenth of the time: there may be hundreds of thousands. */
-static void
-append_number(GString *text, char before, guint number)
-{
-    char digits[12];
-    guint at = sizeof digits;
-
-    do {
-        digits[--at] = (char) ('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    digits[--at] = before;
-    g_string_append_len(text, &digits[at], sizeof digits - at);
-}
-
 static void
 append_run(GString **lines, guint8 state, guint first, guint count)
 {
@@ -67,9 +52,7 @@ append_run(GString **lines, guint8 state, guint first, guint count)
         *line = g_string_new(NULL);
         g_string_append_printf(*line, "%s %u", word_of(state), order);
     }
-    append_number(*line, ' ', first);
-    if (count > 1)
-        append_number(*line, '+', count);
+    folio_lines_append_run(*line, first, count);
 }
 
 static void
@@ -114,11 +97,10 @@ folio_ledger_file_print_guest(const FolioLedgerRecord *record)
 {
     const FolioLedgerCounters *counters = &record->counters;
     const FolioLedgerThp *thp = &record->thp;
+    const FolioLinesOwner owner = { record->uuid, record->boot, record->pid, record->start_time };
     GString *text = g_string_new(NULL);
 
-    g_string_append_printf(text, MAGIC " guest %s\nboot %s\n", record->uuid, record->boot);
-    g_string_append_printf(text, "process %d %" G_GUINT64_FORMAT "\n", record->pid,
-                           record->start_time);
+    folio_lines_append_owner(text, MAGIC, &owner);
     g_string_append_printf(text, "thp %d %d %d\n", thp->changed != FALSE,
                            thp->khugepaged_before != FALSE, thp->enabled_before != FALSE);
     g_string_append_printf(text,
@@ -154,41 +136,13 @@ folio_ledger_file_print_host(const char *boot, GPtrArray *knobs)
 }
 
 static gboolean
-is_uuid(const char *text)
-{
-    g_autofree char *lower = g_ascii_strdown(text, -1);
-
-    return g_uuid_string_is_valid(text) && g_str_equal(lower, text);
-}
-
-/* The boot's line; NULL when it is not there. */
-static char *
-take_boot(FolioLines *lines)
-{
-    char *boot;
-
-    if (!folio_lines_take(lines, "boot"))
-        return NULL;
-    boot = folio_lines_field(lines);
-    return is_uuid(boot) && folio_lines_at_end(lines) ? g_strdup(boot) : NULL;
-}
-
-static gboolean
 parse_run(FolioLines *lines, FolioLedgerRam *ram, guint8 state)
 {
-    char *field = folio_lines_field(lines);
-    char *plus = strchr(field, '+');
-    guint64 first = 0, count = 1;
+    guint first, count;
 
-    if (plus != NULL)
-        *plus = '\0';
-    if (ram->n_blocks == 0 ||
-        !g_ascii_string_to_unsigned(field, 10, 0, ram->n_blocks, &first, NULL) ||
-        (plus != NULL &&
-         !g_ascii_string_to_unsigned(plus + 1, 10, 1, ram->n_blocks, &count, NULL)) ||
-        first + count > ram->n_blocks)
+    if (!folio_lines_run(lines, ram->n_blocks, &first, &count))
         return FALSE;
-    for (guint64 i = first; i < first + count; i++) {
+    for (guint i = first; i < first + count; i++) {
         if (ram->states[i] != 0)
             return FALSE;
         ram->states[i] = state;
@@ -278,25 +232,11 @@ parse_action(FolioLines *lines, FolioLedgerRecord *record, GError **error)
 static FolioLedgerRecord *
 parse_process(FolioLines *lines, GError **error)
 {
-    const char *uuid = folio_lines_take(lines, MAGIC " guest") ? folio_lines_field(lines) : NULL;
-    g_autofree char *boot = NULL;
-    guint64 pid, start_time;
+    g_auto(FolioLinesOwner) owner = { 0 };
 
-    if (uuid == NULL || !is_uuid(uuid) || !folio_lines_at_end(lines)) {
-        folio_lines_wrong(lines, error, "not a guest's ledger of this version");
+    if (!folio_lines_take_owner(lines, MAGIC, &owner, error))
         return NULL;
-    }
-    boot = take_boot(lines);
-    if (boot == NULL) {
-        folio_lines_wrong(lines, error, "no boot");
-        return NULL;
-    }
-    if (!folio_lines_take(lines, "process") || !folio_lines_number(lines, G_MAXINT, &pid) ||
-        !folio_lines_number(lines, G_MAXUINT64, &start_time) || !folio_lines_at_end(lines)) {
-        folio_lines_wrong(lines, error, "no process");
-        return NULL;
-    }
-    return folio_ledger_record_new(uuid, boot, (pid_t) pid, start_time);
+    return folio_ledger_record_new(owner.uuid, owner.boot, owner.pid, owner.start_time);
 }
 
 static gboolean
@@ -377,7 +317,7 @@ folio_ledger_file_parse_host(const char *text, gsize length, char **boot, GError
         folio_lines_wrong(&lines, error, "not a host's ledger of this version");
         return NULL;
     }
-    found = take_boot(&lines);
+    found = folio_lines_take_boot(&lines);
     if (found == NULL) {
         folio_lines_wrong(&lines, error, "no boot");
         return NULL;

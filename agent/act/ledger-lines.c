@@ -130,3 +130,97 @@ folio_lines_at_end(const FolioLines *lines)
 {
     return *lines->at == '\0';
 }
+
+gboolean
+folio_lines_run(FolioLines *lines, guint n, guint *first, guint *count)
+{
+    char *field = folio_lines_field(lines);
+    char *plus = strchr(field, '+');
+    guint64 from = 0, length = 1;
+
+    if (plus != NULL)
+        *plus = '\0';
+    if (n == 0 || !g_ascii_string_to_unsigned(field, 10, 0, n, &from, NULL) ||
+        (plus != NULL && !g_ascii_string_to_unsigned(plus + 1, 10, 1, n, &length, NULL)) ||
+        from + length > n)
+        return FALSE;
+    *first = (guint) from;
+    *count = (guint) length;
+    return TRUE;
+}
+
+/* As printf does it, in a tenth of the time: there may be hundreds of thousands. */
+static void
+append_number(GString *text, char before, guint number)
+{
+    char digits[12];
+    guint at = sizeof digits;
+
+    do {
+        digits[--at] = (char) ('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    digits[--at] = before;
+    g_string_append_len(text, &digits[at], sizeof digits - at);
+}
+
+void
+folio_lines_append_run(GString *text, guint first, guint count)
+{
+    append_number(text, ' ', first);
+    if (count > 1)
+        append_number(text, '+', count);
+}
+
+/* Whose it is */
+
+void
+folio_lines_owner_clear(FolioLinesOwner *owner)
+{
+    g_clear_pointer(&owner->uuid, g_free);
+    g_clear_pointer(&owner->boot, g_free);
+}
+
+void
+folio_lines_append_owner(GString *text, const char *magic, const FolioLinesOwner *owner)
+{
+    g_string_append_printf(text, "%s guest %s\nboot %s\nprocess %d %" G_GUINT64_FORMAT "\n", magic,
+                           owner->uuid, owner->boot, owner->pid, owner->start_time);
+}
+
+/* The rest of the line, a UUID in lower case; NULL when it is none. */
+static char *
+take_uuid(FolioLines *lines)
+{
+    char *field = folio_lines_field(lines);
+    g_autofree char *lower = g_ascii_strdown(field, -1);
+
+    if (!g_uuid_string_is_valid(field) || !g_str_equal(lower, field) || !folio_lines_at_end(lines))
+        return NULL;
+    return g_steal_pointer(&lower);
+}
+
+char *
+folio_lines_take_boot(FolioLines *lines)
+{
+    return folio_lines_take(lines, "boot") ? take_uuid(lines) : NULL;
+}
+
+gboolean
+folio_lines_take_owner(FolioLines *lines, const char *magic, FolioLinesOwner *owner, GError **error)
+{
+    g_autofree char *first = g_strconcat(magic, " guest", NULL);
+    guint64 pid;
+
+    owner->uuid = folio_lines_take(lines, first) ? take_uuid(lines) : NULL;
+    if (owner->uuid == NULL)
+        return folio_lines_wrong(lines, error, "not of a guest, or of another version");
+    owner->boot = folio_lines_take_boot(lines);
+    if (owner->boot == NULL)
+        return folio_lines_wrong(lines, error, "no boot");
+    if (!folio_lines_take(lines, "process") || !folio_lines_number(lines, G_MAXINT, &pid) ||
+        !folio_lines_number(lines, G_MAXUINT64, &owner->start_time) || !folio_lines_at_end(lines))
+        return folio_lines_wrong(lines, error, "no process");
+    owner->pid = (pid_t) pid;
+    return TRUE;
+}

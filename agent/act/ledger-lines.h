@@ -4,6 +4,7 @@
 #pragma once
 
 #include <glib.h>
+#include <sys/types.h>
 
 typedef struct {
     char *text; /* without the checksum; lines that were taken end in NUL */
@@ -37,8 +38,37 @@ char *folio_lines_field(FolioLines *lines);
  * (FOLIO_LEDGER_MAX_STRING). */
 char *folio_lines_string(FolioLines *lines);
 
+/* "FIRST" or "FIRST+COUNT" of n. */
+gboolean folio_lines_run(FolioLines *lines, guint n, guint *first, guint *count);
+
 /* Is nothing left of the line? */
 gboolean folio_lines_at_end(const FolioLines *lines);
 
 /* Sets INVALID with the number of the line; FALSE. */
 gboolean folio_lines_wrong(const FolioLines *lines, GError **error, const char *what);
+
+/* What a text of one run of a guest begins with:
+ *
+ *     MAGIC guest UUID
+ *     boot BOOT-ID
+ *     process PID START-TIME */
+typedef struct {
+    char *uuid, *boot; /* lower case; to be freed */
+    pid_t pid;
+    guint64 start_time;
+} FolioLinesOwner;
+
+void folio_lines_owner_clear(FolioLinesOwner *owner);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(FolioLinesOwner, folio_lines_owner_clear)
+
+/* Appends these lines. */
+void folio_lines_append_owner(GString *text, const char *magic, const FolioLinesOwner *owner);
+/* Takes them; FALSE with INVALID otherwise. */
+gboolean folio_lines_take_owner(FolioLines *lines, const char *magic, FolioLinesOwner *owner,
+                                GError **error);
+/* The boot's line, to be freed; NULL when it is not there. */
+char *folio_lines_take_boot(FolioLines *lines);
+
+/* Appends " FIRST" or " FIRST+COUNT". */
+void folio_lines_append_run(GString *text, guint first, guint count);

@@ -21,11 +21,11 @@ struct _FolioLedgerStore {
 };
 
 FolioLedgerStore *
-folio_ledger_store_new(const char *directory)
+folio_ledger_store_new(const char *directory, const char *name)
 {
     FolioLedgerStore *store = g_atomic_rc_box_new0(FolioLedgerStore);
 
-    store->path = g_build_filename(directory, "ledger", NULL);
+    store->path = g_build_filename(directory, name, NULL);
     store->boot = folio_file_read_value("/", BOOT_ID);
     return store;
 }

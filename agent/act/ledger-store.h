@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The directory that the ledger's files are in: foliod's own, mode 0700, in memory. No file is
- * followed through a symbolic link, and only one of the agent's own user is believed. */
+/* The directory that the ledger's files are in, or others like them: foliod's own, mode 0700, in
+ * memory. No file is followed through a symbolic link, and only one of the agent's own user is
+ * believed. */
 #pragma once
 
 #include <glib.h>
 
 typedef struct _FolioLedgerStore FolioLedgerStore;
 
-/* Of DIRECTORY/ledger, which is not touched yet. */
-FolioLedgerStore *folio_ledger_store_new(const char *directory);
+/* Of DIRECTORY/NAME, which is not touched yet. */
+FolioLedgerStore *folio_ledger_store_new(const char *directory, const char *name);
 FolioLedgerStore *folio_ledger_store_ref(FolioLedgerStore *store);
 void folio_ledger_store_unref(FolioLedgerStore *store);
 

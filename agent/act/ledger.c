@@ -195,7 +195,7 @@ folio_ledger_open(const char *directory)
 {
     FolioLedger *ledger = g_new0(FolioLedger, 1);
 
-    ledger->store = folio_ledger_store_new(directory);
+    ledger->store = folio_ledger_store_new(directory, "ledger");
     ledger->host = folio_ledger_host_load(ledger->store);
     ledger->guests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                            (GDestroyNotify) folio_ledger_guest_unref);
@@ -309,6 +309,21 @@ folio_ledger_get_guest(FolioLedger *ledger, const char *uuid, const FolioProcess
         g_hash_table_remove(ledger->guests, lower);
     }
     return add_guest(ledger, lower, process);
+}
+
+FolioLedgerGuest *
+folio_ledger_peek_guest(FolioLedger *ledger, const char *uuid, const FolioProcess *process)
+{
+    g_autofree char *lower = g_ascii_strdown(uuid, -1);
+    FolioLedgerGuest *guest;
+
+    if (!g_mutex_trylock(&ledger->lock))
+        return NULL;
+    guest = g_hash_table_lookup(ledger->guests, lower);
+    if (guest != NULL)
+        guest = is_of_process(guest, process) ? folio_ledger_guest_ref(guest) : NULL;
+    g_mutex_unlock(&ledger->lock);
+    return guest;
 }
 
 void

@@ -35,9 +35,13 @@ gboolean folio_ledger_drop_knob(FolioLedger *ledger, const char *path, GError **
 /* Guests */
 
 /* The record of that guest, with a reference. A record of another process is of an earlier run of
- * the guest and is forgotten, with its counters. */
+ * the guest and is forgotten, with its counters. May wait for files. */
 FolioLedgerGuest *folio_ledger_get_guest(FolioLedger *ledger, const char *uuid,
                                          const FolioProcess *process);
+/* The same without waiting: NULL when there is no record of that process, or that cannot be told
+ * now. */
+FolioLedgerGuest *folio_ledger_peek_guest(FolioLedger *ledger, const char *uuid,
+                                          const FolioProcess *process);
 FolioLedgerGuest *folio_ledger_guest_ref(FolioLedgerGuest *guest);
 void folio_ledger_guest_unref(FolioLedgerGuest *guest);
 

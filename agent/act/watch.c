@@ -12,8 +12,6 @@
 /* The ledger is told after so many blocks: each time it may write its file, and when an action
  * begins what was seen since is in vain. */
 #define PIECE_BLOCKS 1024u
-/* 128 GiB: see watch.h. */
-#define MAX_BLOCKS (64u * 1024)
 /* How many blocks that have become huge are passed by to find one that is split. */
 #define MAX_TRIES 64u
 
@@ -222,9 +220,8 @@ rest_of(const FolioBlockRange *range, guint64 from)
 }
 
 gboolean
-folio_watch_look_at_some(const FolioProcess *process, const FolioGuestRam *ram,
-                         FolioLedgerGuest *guest, const char *proc_root, guint max_blocks,
-                         guint64 *recollapsed, GError **error)
+folio_watch_look(const FolioProcess *process, const FolioGuestRam *ram, FolioLedgerGuest *guest,
+                 const char *proc_root, guint max_blocks, guint64 *recollapsed, GError **error)
 {
     g_autoptr(GArray) split = folio_ledger_get_split(guest, ram);
     g_auto(Look) look = { .pagemap_fd = -1, .kpageflags_fd = -1 };
@@ -247,13 +244,6 @@ folio_watch_look_at_some(const FolioProcess *process, const FolioGuestRam *ram,
         tell(&watch, &look, 0);
     *recollapsed = watch.recollapsed;
     return seen;
-}
-
-gboolean
-folio_watch_look(const FolioProcess *process, const FolioGuestRam *ram, FolioLedgerGuest *guest,
-                 const char *proc_root, guint64 *recollapsed, GError **error)
-{
-    return folio_watch_look_at_some(process, ram, guest, proc_root, MAX_BLOCKS, recollapsed, error);
 }
 
 /* A block of that RAM block that is split, and still is as far as can be seen: what has become huge

@@ -8,19 +8,14 @@
 
 /* Looks at the blocks that the ledger says are, or may be, split, and tells it of each of which a
  * page is mapped: whether it is of a folio of 2 MiB, mapped by a PMD or not, or of a smaller one.
- * *recollapsed is how many were counted as made huge again by others. Of more than 128 GiB the next
- * call looks at the rest. May be called while actions are under way: what they touch meanwhile is
- * left for another look. proc_root has kpageflags. NOT_FOUND: the process has ended; NOT_PERMITTED:
- * frames are hidden. After an error what was told stays told. Some 8 us a block where the kernel
- * has PAGEMAP_SCAN, so half a second at most; else 35. */
+ * *recollapsed is how many were counted as made huge again by others. Of more than max_blocks the
+ * next call looks at the rest. May be called while actions are under way: what they touch meanwhile
+ * is left for another look. proc_root has kpageflags. NOT_FOUND: the process has ended;
+ * NOT_PERMITTED: frames are hidden. After an error what was told stays told. Some 8 us a block
+ * where the kernel has PAGEMAP_SCAN; else 35. */
 gboolean folio_watch_look(const FolioProcess *process, const FolioGuestRam *ram,
-                          FolioLedgerGuest *guest, const char *proc_root, guint64 *recollapsed,
-                          GError **error);
-
-/* The same, of no more than max_blocks at a time. */
-gboolean folio_watch_look_at_some(const FolioProcess *process, const FolioGuestRam *ram,
-                                  FolioLedgerGuest *guest, const char *proc_root, guint max_blocks,
-                                  guint64 *recollapsed, GError **error);
+                          FolioLedgerGuest *guest, const char *proc_root, guint max_blocks,
+                          guint64 *recollapsed, GError **error);
 
 /* Renews the hold that keeps khugepaged from the guest's files, when less than half of hold_msec
  * (folio_khugepaged_hold_msec; 0: nothing to do) is left of it. *renewed_usec is when it was last

@@ -17,6 +17,7 @@
 #define FOLIO_MESSAGE_BAD_HINTS   "e07b35c1f8a94b6e9d2c4a1f7b58d063"
 #define FOLIO_MESSAGE_LEDGER      "1d3c8f7a52e94b06a4c7e90b6f2d81e5"
 #define FOLIO_MESSAGE_JOB         "8e6d21c4b7f34e0c9a57d2f8c1b0e4a9"
+#define FOLIO_MESSAGE_HEAT        "4f7be0a92c5d48e1b36c0d9e8a51f274"
 
 /* message_id may be NULL. guest_name and guest_uuid (fields FOLIOD_GUEST_NAME, FOLIOD_GUEST_UUID)
  * may be NULL when the message is about no guest. */

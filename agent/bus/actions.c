@@ -7,6 +7,18 @@
 #include "bus/options.h"
 #include "bus/requests.h"
 
+/* What is to be set has been written down, or could not be. */
+static void
+on_set(const GError *error, gpointer user_data)
+{
+    FolioCall *call = user_data;
+
+    if (error == NULL)
+        folio_call_return(call, NULL);
+    else
+        folio_call_fail(call, g_error_copy(error));
+}
+
 /* Mode */
 
 void
@@ -24,10 +36,7 @@ folio_action_set_mode(FolioCall *call)
         folio_call_fail(call, error);
         return;
     }
-    if (folio_manager_set_admin_mode(call->manager, call->guest, resets ? NULL : &mode, &error))
-        folio_call_return(call, NULL);
-    else
-        folio_call_fail(call, error);
+    folio_manager_set_admin_mode(call->manager, call->guest, resets ? NULL : &mode, on_set, call);
 }
 
 /* Split, collapse, restore */
@@ -274,25 +283,42 @@ folio_action_cancel_job(FolioCall *call)
 
 /* Pause */
 
+static gboolean
+read_pause(FolioCall *call, gboolean *restore, GError **error)
+{
+    g_autoptr(GVariant) options = NULL;
+    const FolioBusOption table[] = { { "restore", "b", restore } };
+
+    *restore = FALSE;
+    g_variant_get(call->arguments, "(@a{sv})", &options);
+    return folio_bus_options_read(options, table, G_N_ELEMENTS(table), error);
+}
+
+static void
+on_paused(const GError *error, gpointer user_data)
+{
+    FolioCall *call = user_data;
+    gboolean restore = FALSE;
+
+    if (error == NULL) {
+        folio_jobs_cancel_all(call->jobs);
+        if (read_pause(call, &restore, NULL) && restore)
+            folio_request_restore_all(call->manager, call->jobs, call->by);
+    }
+    on_set(error, call);
+}
+
 /* The caller is known, as far as that is needed. */
 static void
 pause_all(FolioCall *call)
 {
-    g_autoptr(GVariant) options = NULL;
-    gboolean restore = FALSE;
-    const FolioBusOption table[] = { { "restore", "b", &restore } };
+    gboolean restore;
     GError *error = NULL;
 
-    g_variant_get(call->arguments, "(@a{sv})", &options);
-    if (!folio_bus_options_read(options, table, G_N_ELEMENTS(table), &error) ||
-        !folio_manager_set_paused(call->manager, TRUE, &error)) {
+    if (read_pause(call, &restore, &error))
+        folio_manager_set_paused(call->manager, TRUE, on_paused, call);
+    else
         folio_call_fail(call, error);
-        return;
-    }
-    folio_jobs_cancel_all(call->jobs);
-    if (restore)
-        folio_request_restore_all(call->manager, call->jobs, call->by);
-    folio_call_return(call, NULL);
 }
 
 void
@@ -304,10 +330,5 @@ folio_action_pause(FolioCall *call)
 void
 folio_action_resume(FolioCall *call)
 {
-    GError *error = NULL;
-
-    if (folio_manager_set_paused(call->manager, FALSE, &error))
-        folio_call_return(call, NULL);
-    else
-        folio_call_fail(call, error);
+    folio_manager_set_paused(call->manager, FALSE, on_set, call);
 }

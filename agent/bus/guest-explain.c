@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The methods Explain and Decisions of org.foliod1.Guest. */
 #include "base/error.h"
+#include "bus/guest-cost.h"
 #include "bus/guest-heat.h"
 #include "bus/options.h"
 #include "decision.h"
@@ -95,6 +96,8 @@ describe_evidence(const FolioHeatSnapshot *snapshot, guint block)
     add_fraction(&dict, "growth", evidence->growth / 64.0);
     add_number(&dict, "age", evidence->age);
     add_number(&dict, "unseen", snapshot->unseen[block]);
+    if (snapshot->costs != NULL)
+        folio_guest_cost_add_entry(&dict, folio_costs_find(snapshot->costs, block));
     return g_variant_builder_end(&dict);
 }
 
@@ -173,6 +176,10 @@ describe_decision(const FolioPlanDecision *decision)
     add_fraction(&dict, "reach", (double) step->reach);
     add_fraction(&dict, "confidence", step->confidence);
     add_number(&dict, "doublings", step->doublings);
+    if (step->cause == FOLIO_PLAN_CAUSE_COSTLY) {
+        add_fraction(&dict, "before-cycles", (double) step->cost_before);
+        add_fraction(&dict, "after-cycles", (double) step->cost_now);
+    }
     return g_variant_builder_end(&dict);
 }
 

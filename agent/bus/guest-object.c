@@ -3,6 +3,7 @@
 #include "bus/guest-object.h"
 
 #include "bus/actions.h"
+#include "bus/guest-cost.h"
 #include "bus/guest-heat.h"
 #include "guest-status.h"
 
@@ -340,6 +341,70 @@ get_nominated_bytes(FolioCall *call)
     return g_variant_new_uint64(folio_guest_get_nomination(call->guest).bytes);
 }
 
+/* What translation costs */
+
+static GVariant *
+get_split_samples(FolioCall *call)
+{
+    return g_variant_new_uint64(sampling_of(call).costs.ever[FOLIO_COST_SPLIT].samples);
+}
+
+static GVariant *
+get_split_walks(FolioCall *call)
+{
+    return g_variant_new_uint64(sampling_of(call).costs.ever[FOLIO_COST_SPLIT].walks);
+}
+
+static GVariant *
+get_split_timed_samples(FolioCall *call)
+{
+    return g_variant_new_uint64(sampling_of(call).costs.ever[FOLIO_COST_SPLIT].timed);
+}
+
+static GVariant *
+get_split_translation_cycles(FolioCall *call)
+{
+    return g_variant_new_uint64(sampling_of(call).costs.ever[FOLIO_COST_SPLIT].cycles);
+}
+
+static GVariant *
+get_other_samples(FolioCall *call)
+{
+    return g_variant_new_uint64(sampling_of(call).costs.ever[FOLIO_COST_OTHER].samples);
+}
+
+static GVariant *
+get_other_walks(FolioCall *call)
+{
+    return g_variant_new_uint64(sampling_of(call).costs.ever[FOLIO_COST_OTHER].walks);
+}
+
+static GVariant *
+get_other_timed_samples(FolioCall *call)
+{
+    return g_variant_new_uint64(sampling_of(call).costs.ever[FOLIO_COST_OTHER].timed);
+}
+
+static GVariant *
+get_other_translation_cycles(FolioCall *call)
+{
+    return g_variant_new_uint64(sampling_of(call).costs.ever[FOLIO_COST_OTHER].cycles);
+}
+
+static GVariant *
+get_translation(FolioCall *call)
+{
+    const FolioSamplingFigures figures = sampling_of(call);
+
+    return folio_guest_cost_describe(&figures.costs);
+}
+
+static GVariant *
+get_tracked_blocks(FolioCall *call)
+{
+    return g_variant_new_uint64(sampling_of(call).costs.tracked);
+}
+
 /* What was done to it */
 
 static FolioLedgerCounters
@@ -438,6 +503,16 @@ static const FolioProperty properties[] = {
     { "Windows", get_windows },
     { "WindowSeconds", get_window_seconds },
     { "Waits", get_waits },
+    { "Translation", get_translation },
+    { "TrackedBlocks", get_tracked_blocks },
+    { "SplitSamples", get_split_samples },
+    { "SplitWalks", get_split_walks },
+    { "SplitTimedSamples", get_split_timed_samples },
+    { "SplitTranslationCycles", get_split_translation_cycles },
+    { "OtherSamples", get_other_samples },
+    { "OtherWalks", get_other_walks },
+    { "OtherTimedSamples", get_other_timed_samples },
+    { "OtherTranslationCycles", get_other_translation_cycles },
     { "NominatedRanges", get_nominated_ranges },
     { "NominatedBytes", get_nominated_bytes },
 };

@@ -10,6 +10,7 @@
 struct _FolioJobs {
     FolioTurns *turns;
     FolioJobChanged changed;
+    FolioJobSettled settled; /* NULL: nobody wants to know */
     gpointer user_data;
     GHashTable *running; /* uuid -> Job */
     GQueue ended;        /* FolioJob with strings of their own, the last one first */
@@ -52,6 +53,12 @@ folio_jobs_new(FolioTurns *turns, FolioJobChanged changed, gpointer user_data)
     jobs->running = g_hash_table_new(g_str_hash, g_str_equal);
     g_queue_init(&jobs->ended);
     return jobs;
+}
+
+void
+folio_jobs_set_settled(FolioJobs *jobs, FolioJobSettled settled)
+{
+    jobs->settled = settled;
 }
 
 FolioJobs *
@@ -191,6 +198,17 @@ on_progress(guint64 done, guint64 total, gpointer user_data)
         tell(job);
 }
 
+/* Of a guest that does not run any more nothing is told. */
+static void
+on_settled(const FolioBlockResult *results, guint n, gpointer user_data)
+{
+    const Job *job = user_data;
+    const FolioJobs *jobs = job->jobs;
+
+    if (jobs->settled != NULL && g_hash_table_lookup(jobs->running, job->job.uuid) == job)
+        jobs->settled(&job->job, results, n, jobs->user_data);
+}
+
 /* Takes the job out of the table, if it is there still. */
 static gboolean
 leave(Job *job)
@@ -249,7 +267,9 @@ on_ended(FolioActOutcome outcome, const FolioActReport *report, const char *erro
 static gboolean
 start_run(Job *job, FolioActuator *actuator, const FolioActRequest *request, GError **error)
 {
-    static const FolioActEvents events = { .progress = on_progress, .ended = on_ended };
+    static const FolioActEvents events = { .progress = on_progress,
+                                           .settled = on_settled,
+                                           .ended = on_ended };
 
     job->run = actuator->klass->start(actuator, request, &events, job, error);
     return job->run != NULL;
@@ -428,6 +448,7 @@ folio_jobs_stop(FolioJobs *jobs)
     gpointer job;
 
     jobs->changed = NULL;
+    jobs->settled = NULL;
     g_hash_table_iter_init(&iter, jobs->running);
     while (g_hash_table_iter_next(&iter, NULL, &job))
         g_clear_pointer(&((Job *) job)->next, order_free);

@@ -46,6 +46,11 @@ typedef struct _FolioJobs FolioJobs;
 
 FolioJobs *folio_jobs_new(FolioTurns *turns, FolioJobChanged changed, gpointer user_data);
 
+/* What became of blocks of a running job is told to settled as well, with the same user_data. */
+typedef void (*FolioJobSettled)(const FolioJob *job, const FolioBlockResult *results, guint n,
+                                gpointer user_data);
+void folio_jobs_set_settled(FolioJobs *jobs, FolioJobSettled settled);
+
 FolioJobs *folio_jobs_ref(FolioJobs *jobs);
 void folio_jobs_unref(FolioJobs *jobs);
 

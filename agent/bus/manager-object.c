@@ -389,6 +389,12 @@ get_host_lost_samples(FolioCall *call)
     return g_variant_new_uint64(host_of(call).lost);
 }
 
+static GVariant *
+get_max_tracked_split(FolioCall *call)
+{
+    return g_variant_new_uint32(folio_manager_get_config(call->manager)->acting.max_tracked_split);
+}
+
 static const FolioProperty properties[] = {
     { "Version", get_version },
     { "Features", get_features },
@@ -410,6 +416,7 @@ static const FolioProperty properties[] = {
     { "HostSamples", get_host_samples },
     { "HostUnmappedSamples", get_host_unmapped_samples },
     { "HostLostSamples", get_host_lost_samples },
+    { "MaxTrackedSplit", get_max_tracked_split },
 };
 
 static const struct {

@@ -143,6 +143,17 @@ on_job_changed(const FolioJob *job, gpointer user_data)
 }
 
 static void
+on_job_settled(const FolioJob *job, const FolioBlockResult *results, guint n, gpointer user_data)
+{
+    const FolioService *service = user_data;
+    FolioManager *manager = service->house.manager;
+    FolioGuest *guest = folio_manager_find_uuid(manager, job->uuid);
+
+    if (guest != NULL)
+        folio_deciding_note(folio_manager_get_deciding(manager), guest, job->kind, results, n);
+}
+
+static void
 on_guest_removed(FolioManager *manager, FolioGuest *guest, FolioService *service)
 {
     folio_jobs_drop_guest(service->house.jobs, folio_guest_get_uuid(guest));
@@ -165,6 +176,7 @@ furnish(FolioService *service)
     house->bouncer = folio_bouncer_new(service->connection);
     house->jobs = folio_jobs_new(folio_acting_get_turns(folio_manager_get_acting(house->manager)),
                                  on_job_changed, service);
+    folio_jobs_set_settled(house->jobs, on_job_settled);
     g_signal_connect(house->manager, "guest-removed", G_CALLBACK(on_guest_removed), service);
     house->subscribers = folio_subscribers_new(service->connection, house->manager, house->bouncer,
                                                house->jobs, describe);

@@ -3,6 +3,7 @@
  * them. */
 #include "base/log.h"
 #include "ctl/cmd.h"
+#include "ctl/cost-text.h"
 #include "ctl/json.h"
 
 #include <stdio.h>
@@ -20,6 +21,7 @@ static char *
 describe_evidence(GVariant *evidence)
 {
     const guint64 unseen = folio_dict_number(evidence, "unseen");
+    g_autofree char *cost = folio_cost_block_text(evidence);
     g_autoptr(GString) text = g_string_new(NULL);
 
     g_string_printf(text,
@@ -30,6 +32,8 @@ describe_evidence(GVariant *evidence)
     if (unseen > 0 && unseen != FOLIO_VIEW_NEVER)
         g_string_append_printf(text, " It was last seen in use %" G_GUINT64_FORMAT " windows ago.",
                                unseen);
+    if (*cost != '\0')
+        g_string_append_printf(text, " By samples, %s.", cost);
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
@@ -110,6 +114,7 @@ render(const FolioInvocation *invocation, GVariant *guest, GVariant *explained, 
 {
     g_autofree char *reason = g_strdup_printf("%s: %s", folio_dict_string(guest, "Reason"),
                                               folio_dict_string(guest, "ReasonText"));
+    g_autofree char *cost = folio_cost_text(guest);
     g_autoptr(GVariant) blocks = NULL;
     g_autoptr(GVariant) decisions = NULL;
     g_autoptr(GString) out = g_string_new(NULL);
@@ -124,6 +129,8 @@ render(const FolioInvocation *invocation, GVariant *guest, GVariant *explained, 
                        *waits != '\0' ? waits : "nothing");
     if (*plan != '\0')
         folio_append_field(invocation, out, "blocks", FOLIO_COLOUR_NONE, plan);
+    if (*cost != '\0')
+        folio_append_field(invocation, out, "translation", FOLIO_COLOUR_NONE, cost);
     if (g_variant_n_children(blocks) > 0)
         append_blocks(invocation, blocks, out);
     else

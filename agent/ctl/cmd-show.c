@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/format.h"
 #include "ctl/cmd.h"
+#include "ctl/cost-text.h"
 #include "ctl/json.h"
 
 #include <stdio.h>
@@ -28,6 +29,7 @@ append_sampling(const FolioInvocation *invocation, GVariant *guest, GString *out
                                               folio_dict_number(guest, "DenseBytes"),
                                               folio_dict_number(guest, "UndecidedBytes"),
                                               folio_dict_number(guest, "IdleBytes"), windows > 0);
+    g_autofree char *cost = folio_cost_text(guest);
     g_autofree char *samples = g_strdup_printf(
         "%s by %s, %s; %" G_GUINT64_FORMAT " in its RAM, %" G_GUINT64_FORMAT
         " elsewhere, %" G_GUINT64_FORMAT " lost%s; %" G_GUINT64_FORMAT
@@ -46,6 +48,8 @@ append_sampling(const FolioInvocation *invocation, GVariant *guest, GString *out
     folio_append_field(invocation, out, "heat", FOLIO_COLOUR_NONE, heat);
     if (*waits != '\0')
         folio_append_field(invocation, out, "waits", FOLIO_COLOUR_NONE, waits);
+    if (*cost != '\0')
+        folio_append_field(invocation, out, "translation", FOLIO_COLOUR_NONE, cost);
 }
 
 /* Who said what is only of interest when somebody has said anything. */

@@ -152,6 +152,21 @@ append_nominated(const FolioInvocation *invocation, GPtrArray *guests, GString *
         folio_append_field(invocation, out, "nominated", FOLIO_COLOUR_NONE, text);
 }
 
+/* Whatever is beyond the cap is not followed. */
+static void
+append_tracked(const FolioInvocation *invocation, GVariant *manager, GPtrArray *guests,
+               GString *out)
+{
+    const guint64 split = sum(guests, "SplitNowBlocks");
+    g_autofree char *text = g_strdup_printf(
+        "%" G_GUINT64_FORMAT "; what they cost is followed of %" G_GUINT64_FORMAT
+        ", at most of %" G_GUINT64_FORMAT,
+        split, sum(guests, "TrackedBlocks"), folio_dict_number(manager, "MaxTrackedSplit"));
+
+    if (split > 0)
+        folio_append_field(invocation, out, "split blocks", FOLIO_COLOUR_NONE, text);
+}
+
 static void
 append_features(const FolioInvocation *invocation, GVariant *manager, GString *out)
 {
@@ -248,6 +263,7 @@ folio_cmd_status(const FolioInvocation *invocation, GError **error)
     append_samples(invocation, manager, out);
     append_heat(invocation, guests, out);
     append_nominated(invocation, guests, out);
+    append_tracked(invocation, manager, guests, out);
     append_features(invocation, manager, out);
     append_actuators(invocation, manager, out);
     append_config(invocation, manager, out);

@@ -4,6 +4,7 @@
 
 #include "ctl/client.h"
 #include "ctl/cmd.h"
+#include "ctl/cost-text.h"
 #include "ctl/job-report.h"
 #include "ctl/json-text.h"
 
@@ -74,6 +75,8 @@ add_acts(JsonBuilder *builder, GVariant *guest)
     for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++)
         folio_json_add_number(builder, numbers[i][0], folio_dict_number(guest, numbers[i][1]));
     folio_json_add_string(builder, "keeper", folio_dict_string(guest, "Keeper"));
+    folio_json_add_number(builder, "tracked_blocks", folio_dict_number(guest, "TrackedBlocks"));
+    folio_cost_add_json(builder, guest);
 }
 
 static void
@@ -195,6 +198,9 @@ folio_json_status(GVariant *manager, GPtrArray *guests)
     add_actuators(builder, manager);
     add_strings(builder, "config_errors", manager, "ConfigErrors");
     add_host_sampling(builder, manager);
+    folio_json_add_number(builder, "max_tracked_split",
+                          folio_dict_number(manager, "MaxTrackedSplit"));
+    add_sum(builder, "tracked_blocks", guests, "TrackedBlocks");
     add_guests_by_state(builder, guests);
     add_sum(builder, "ram_bytes", guests, "RamBytes");
     add_sum(builder, "present_bytes", guests, "PresentBytes");
@@ -421,6 +427,7 @@ add_why(JsonBuilder *builder, guint64 block, const char *verdict, GVariant *evid
     add_fraction(builder, "growth", evidence, "growth");
     folio_json_add_number(builder, "age", folio_dict_number(evidence, "age"));
     add_known(builder, "unseen", unseen, unseen != FOLIO_VIEW_NEVER);
+    folio_cost_add_block_json(builder, evidence);
     folio_json_add_string(builder, "text", text);
     json_builder_end_object(builder);
 }

@@ -8,8 +8,9 @@
  *
  * status  {"version", "foliod_version", "uri", "connected", "connection_error", "paused",
  * "features": [TOKEN], "actuators": [{"name", "usable", "text"}], "config_errors": [TEXT],
- * "guests_by_state": {STATE: NUMBER}, "ram_bytes", "present_bytes", "huge_bytes", "swapped_bytes",
- * "sparse_bytes", "dense_bytes", "undecided_bytes", "idle_bytes", "not_located": [GUEST]} list
+ * "max_tracked_split", "tracked_blocks", "guests_by_state": {STATE: NUMBER}, "ram_bytes",
+ * "present_bytes", "huge_bytes", "swapped_bytes", "sparse_bytes", "dense_bytes", "undecided_bytes",
+ * "idle_bytes", "not_located": [GUEST]} list
  * {"version", "guests": [GUEST]} show    {"version", "guest": GUEST, "scan", "ram": [BLOCK]}; scan
  * and ram are null when the caller may not call ListRam doctor  {"version", "guest": UUID or null,
  * "checks":
@@ -45,7 +46,9 @@
  *          "sparse_bytes", "dense_bytes", "undecided_bytes", "idle_bytes", "samples",
  *          "unmapped_samples", "lost_samples", "windows", "window_seconds", "waits",
  *          "split_blocks", "collapsed_blocks", "left_blocks", "partly_blocks", "split_now_blocks",
- *          "recollapsed_blocks", "keeper"}; those by heat are null before the first window
+ *          "recollapsed_blocks", "keeper", "tracked_blocks", "translation": null where it is not
+ *          measured, or {"split_walks", "split_cycles", "other_walks", ...}, as of Translation in
+ *          data/org.foliod1.xml}; those by heat are null before the first window
  * BLOCK   {"id", "kind", "backing", "file", "file_deleted", "fs_type", "fs_options", "huge", "hva",
  *          "offset", "alignment", "bytes", "present", "huge_bytes", "swapped", "locked", "reason",
  *          "reason_text", "remedy"}
@@ -55,10 +58,12 @@
  *          of sub-pages whole and not in 64ths; the blocks by verdict are there when a granule is
  * of more than one, the history with --by=time WHY     {"block", "verdict", "cause", "in_use",
  * "reach", "reach_limit", "confidence", "seen", "sightings", "again", "footprint", "growth", "age",
- * "unseen", "text"}: as of Explain HEAT    {"address", "samples", "sub_pages", "windows", "in_use",
- * "verdict", "confirmed"} RANGE   {"verdict": "sparse" or "dense", "start", "end"}
- * DECISION {"usec", "block", "action", "result", "order", "window", "cause", "verdict", "held",
- * "seen", "footprint", "in_use", "reach", "confidence", "doublings", "text"}: as of Decisions */
+ * "unseen", "cost": null or {"before_samples", "before_walks", "before_cycles",
+ * "after_samples", "after_walks", "after_cycles"}, "text"}: as of Explain HEAT    {"address",
+ * "samples", "sub_pages", "windows", "in_use", "verdict", "confirmed"} RANGE   {"verdict": "sparse"
+ * or "dense", "start", "end"} DECISION {"usec", "block", "action", "result", "order", "window",
+ * "cause", "verdict", "held", "seen", "footprint", "in_use", "reach", "confidence", "doublings",
+ * "text"}: as of Decisions */
 #pragma once
 
 #include "ctl/heat-view.h"

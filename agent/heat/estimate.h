@@ -42,7 +42,8 @@
  * guest of a few dozen blocks has none. */
 #define FOLIO_CHANGE_BLOCKS 50
 
-typedef enum {
+/* One byte: there is one for each block. */
+typedef enum __attribute__((packed)) {
     FOLIO_VERDICT_IDLE,      /* no access was ever seen */
     FOLIO_VERDICT_UNDECIDED, /* stays as it is */
     FOLIO_VERDICT_SPARSE,    /* few of its sub-pages are in use: split */

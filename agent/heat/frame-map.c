@@ -11,13 +11,118 @@
 /* The index grows in steps of so many entries, 2 TiB of addresses; untouched parts cost nothing. */
 #define INDEX_STEP (G_GUINT64_CONSTANT(1) << 20)
 
+/* Room for values grows by so many. */
+#define ROOM_STEP 8u
+
+/* ---- Values of pages */
+
+static void
+set_bit(guint64 bits[FOLIO_FRAME_MAP_WORDS], guint page)
+{
+    bits[page / 64] |= G_GUINT64_CONSTANT(1) << page % 64;
+}
+
+static void
+clear_bit(guint64 bits[FOLIO_FRAME_MAP_WORDS], guint page)
+{
+    bits[page / 64] &= ~(G_GUINT64_CONSTANT(1) << page % 64);
+}
+
+static gboolean
+any_bit(const guint64 bits[FOLIO_FRAME_MAP_WORDS])
+{
+    guint64 any = 0;
+
+    for (guint i = 0; i < FOLIO_FRAME_MAP_WORDS; i++)
+        any |= bits[i];
+    return any != 0;
+}
+
+static gboolean
+has_value(const FolioPageValues *values, guint page)
+{
+    return values != NULL && folio_page_bit(values->bits, page);
+}
+
+static guint32
+get_value(const FolioPageValues *values, guint page)
+{
+    return values->values[folio_page_values_rank(values, page)];
+}
+
+/* Of a page that has none. */
+static void
+add_value(FolioPageValues **where, guint page, guint32 value)
+{
+    FolioPageValues *values = *where;
+    const guint n = values != NULL ? values->n : 0;
+    guint at;
+
+    if (values == NULL || n == values->room) {
+        values = g_realloc(values, sizeof *values + (n + ROOM_STEP) * sizeof value);
+        if (n == 0)
+            memset(values, 0, sizeof *values);
+        values->room = n + ROOM_STEP;
+        *where = values;
+    }
+    at = folio_page_values_rank(values, page);
+    memmove(&values->values[at + 1], &values->values[at], (n - at) * sizeof value);
+    values->values[at] = value;
+    values->n++;
+    set_bit(values->bits, page);
+    for (guint i = page / 64 + 1; i < FOLIO_FRAME_MAP_WORDS; i++)
+        values->before[i]++;
+}
+
+/* Of a page that has one; the last one frees all. */
+static void
+remove_value(FolioPageValues **where, guint page)
+{
+    FolioPageValues *values = *where;
+    const guint at = folio_page_values_rank(values, page);
+
+    if (--values->n == 0) {
+        g_clear_pointer(where, g_free);
+        return;
+    }
+    memmove(&values->values[at], &values->values[at + 1],
+            (values->n - at) * sizeof values->values[0]);
+    clear_bit(values->bits, page);
+    for (guint i = page / 64 + 1; i < FOLIO_FRAME_MAP_WORDS; i++)
+        values->before[i]--;
+}
+
+/* ---- Tables */
+
+static void
+chunk_table_free(gpointer data)
+{
+    FolioChunkTable *table = data;
+
+    if (table == NULL)
+        return;
+    g_free(table->strays);
+    g_free(table);
+}
+
+static void
+block_table_free(gpointer data)
+{
+    FolioBlockTable *table = data;
+
+    if (table == NULL)
+        return;
+    g_free(table->strays);
+    g_free(table);
+}
+
 FolioFrameMap *
 folio_frame_map_new(void)
 {
     FolioFrameMap *map = g_new0(FolioFrameMap, 1);
 
-    map->chunk_tables = g_ptr_array_new_with_free_func(g_free);
-    map->block_tables = g_ptr_array_new_with_free_func(g_free);
+    map->chunk_tables = g_ptr_array_new_with_free_func(chunk_table_free);
+    map->block_tables = g_ptr_array_new_with_free_func(block_table_free);
     map->homes = g_array_new(FALSE, TRUE, sizeof(guint32));
     map->free_chunk_tables = g_array_new(FALSE, FALSE, sizeof(guint32));
     map->free_block_tables = g_array_new(FALSE, FALSE, sizeof(guint32));
@@ -67,13 +172,13 @@ home_of(const FolioFrameMap *map, guint block)
     return &g_array_index(map->homes, guint32, block);
 }
 
-static guint32 *
+static FolioChunkTable *
 chunk_table(const FolioFrameMap *map, guint32 entry)
 {
     return g_ptr_array_index(map->chunk_tables, entry & ~SPLIT);
 }
 
-static guint64 *
+static FolioBlockTable *
 block_table(const FolioFrameMap *map, guint32 entry)
 {
     return g_ptr_array_index(map->block_tables, entry & ~SPLIT);
@@ -95,102 +200,141 @@ store_table(GPtrArray *tables, GArray *free_slots, gpointer table)
     return slot | SPLIT;
 }
 
+/* Forgets a table that holds nothing. */
 static void
-discard_table(GPtrArray *tables, GArray *free_slots, guint32 entry)
+discard_table(GPtrArray *tables, GArray *free_slots, guint32 *entry)
 {
-    guint32 slot = entry & ~SPLIT;
+    const guint32 slot = *entry & ~SPLIT;
 
     g_clear_pointer(&tables->pdata[slot], g_free);
     g_array_append_val(free_slots, slot);
+    *entry = 0;
 }
 
-/* Gives 2 MiB of frames an entry for each page. */
-static guint32 *
-split_chunk(FolioFrameMap *map, guint64 chunk)
+/* Of a chunk that is not one block in one piece. */
+static FolioChunkTable *
+need_chunk_table(FolioFrameMap *map, guint64 chunk)
 {
-    guint32 entry = map->chunks[chunk], *table;
+    FolioChunkTable *table;
 
-    if (entry & SPLIT)
-        return chunk_table(map, entry);
-    table = g_new0(guint32, PAGES);
-    for (guint i = 0; entry > 0 && i < PAGES; i++)
-        table[i] = ((entry - 1) << 9 | i) + 1;
+    if (map->chunks[chunk] != 0)
+        return chunk_table(map, map->chunks[chunk]);
+    table = g_new0(FolioChunkTable, 1);
+    table->chunk = chunk;
     map->chunks[chunk] = store_table(map->chunk_tables, map->free_chunk_tables, table);
     return table;
 }
 
-/* Gives a block a frame for each page. */
-static guint64 *
-split_block(FolioFrameMap *map, guint block)
+/* Of a block that is not in one piece. */
+static FolioBlockTable *
+need_block_table(FolioFrameMap *map, guint block)
 {
     guint32 *home = home_of(map, block);
-    guint64 *table, first;
+    FolioBlockTable *table;
 
-    if (*home & SPLIT)
+    if (*home != 0)
         return block_table(map, *home);
-    table = g_new0(guint64, PAGES);
-    first = (guint64) (*home - 1) * PAGES;
-    for (guint i = 0; *home > 0 && i < PAGES; i++)
-        table[i] = first + i + 1;
+    table = g_new0(FolioBlockTable, 1);
     *home = store_table(map->block_tables, map->free_block_tables, table);
     return table;
 }
 
-static void
-clear_frame(FolioFrameMap *map, guint64 frame)
+/* The chunk table that the block is the resident of; NULL: none. */
+static FolioChunkTable *
+house_of(const FolioFrameMap *map, const FolioBlockTable *table)
 {
-    guint64 chunk = frame / PAGES;
-    guint32 *table = split_chunk(map, chunk);
-
-    table[frame % PAGES] = 0;
-    for (guint i = 0; i < PAGES; i++) {
-        if (table[i] != 0)
-            return;
-    }
-    discard_table(map->chunk_tables, map->free_chunk_tables, map->chunks[chunk]);
-    map->chunks[chunk] = 0;
+    return table->house != 0 ? chunk_table(map, table->house - 1) : NULL;
 }
 
 static void
-clear_place(FolioFrameMap *map, FolioPlace place)
+move_in(FolioFrameMap *map, guint block, FolioBlockTable *block_table, FolioChunkTable *table)
 {
-    guint block = place / PAGES;
-    guint64 *table = split_block(map, block);
+    table->resident = block + 1;
+    block_table->house = (map->chunks[table->chunk] & ~SPLIT) + 1;
+}
 
-    table[place % PAGES] = 0;
-    for (guint i = 0; i < PAGES; i++) {
-        if (table[i] != 0)
-            return;
+/* A block in one piece, and its chunk, get tables that say the same. */
+static void
+split_whole(FolioFrameMap *map, guint block)
+{
+    guint32 *home = home_of(map, block);
+    const guint64 chunk = *home - 1;
+    FolioChunkTable *table;
+
+    map->chunks[chunk] = 0;
+    *home = 0;
+    table = need_chunk_table(map, chunk);
+    move_in(map, block, need_block_table(map, block), table);
+    memset(table->in_place, 0xff, sizeof table->in_place);
+}
+
+static void
+discard_if_empty(FolioFrameMap *map, guint block, guint64 chunk)
+{
+    FolioBlockTable *of_block = block_table(map, *home_of(map, block));
+    FolioChunkTable *table = chunk_table(map, map->chunks[chunk]);
+
+    if (table->resident == block + 1 && !any_bit(table->in_place))
+        table->resident = of_block->house = 0;
+    if (of_block->house == 0 && of_block->strays == NULL)
+        discard_table(map->block_tables, map->free_block_tables, home_of(map, block));
+    if (table->resident == 0 && table->strays == NULL)
+        discard_table(map->chunk_tables, map->free_chunk_tables, &map->chunks[chunk]);
+}
+
+/* The frame of a page of a block that is not in one piece. */
+static gboolean
+find_frame(const FolioFrameMap *map, const FolioBlockTable *table, guint page, guint64 *frame)
+{
+    const FolioChunkTable *house = house_of(map, table);
+    guint32 value;
+
+    if (house != NULL && folio_page_bit(house->in_place, page)) {
+        *frame = house->chunk * PAGES + page;
+        return TRUE;
     }
-    discard_table(map->block_tables, map->free_block_tables, *home_of(map, block));
-    *home_of(map, block) = 0;
+    if (!has_value(table->strays, page))
+        return FALSE;
+    value = get_value(table->strays, page);
+    *frame = chunk_table(map, value / PAGES)->chunk * PAGES + value % PAGES;
+    return TRUE;
 }
 
 gboolean
 folio_frame_map_frame_of(const FolioFrameMap *map, FolioPlace place, guint64 *frame)
 {
-    guint block = place / PAGES, page = place % PAGES;
-    guint32 home = block < map->homes->len ? *home_of(map, block) : 0;
+    const guint block = place / PAGES, page = place % PAGES;
+    const guint32 home = block < map->homes->len ? *home_of(map, block) : 0;
 
     if (home == 0)
         return FALSE;
-    if (!(home & SPLIT)) {
-        *frame = (guint64) (home - 1) * PAGES + page;
-        return TRUE;
-    }
-    *frame = block_table(map, home)[page] - 1;
-    return block_table(map, home)[page] != 0;
+    if (home & SPLIT)
+        return find_frame(map, block_table(map, home), page, frame);
+    *frame = (guint64) (home - 1) * PAGES + page;
+    return TRUE;
 }
 
 void
 folio_frame_map_drop_page(FolioFrameMap *map, FolioPlace place)
 {
+    const guint block = place / PAGES, page = place % PAGES;
+    FolioBlockTable *of_block;
+    FolioChunkTable *table;
     guint64 frame;
 
     if (!folio_frame_map_frame_of(map, place, &frame))
         return;
-    clear_frame(map, frame);
-    clear_place(map, place);
+    if (!(*home_of(map, block) & SPLIT))
+        split_whole(map, block);
+    of_block = block_table(map, *home_of(map, block));
+    table = chunk_table(map, map->chunks[frame / PAGES]);
+    if (has_value(of_block->strays, page)) {
+        remove_value(&of_block->strays, page);
+        remove_value(&table->strays, (guint) (frame % PAGES));
+    } else {
+        clear_bit(table->in_place, page);
+    }
+    discard_if_empty(map, block, frame / PAGES);
 }
 
 void
@@ -251,13 +395,31 @@ folio_frame_map_set_block(FolioFrameMap *map, guint block, guint64 first_frame)
     return TRUE;
 }
 
+/* Of a page and a frame of which nothing is known. */
+static void
+enter_page(FolioFrameMap *map, FolioPlace place, guint64 frame)
+{
+    const guint block = place / PAGES, page = place % PAGES;
+    const guint at = (guint) (frame % PAGES);
+    FolioBlockTable *of_block = need_block_table(map, block);
+    FolioChunkTable *table = need_chunk_table(map, frame / PAGES);
+
+    if (at == page && of_block->house == 0 && table->resident == 0)
+        move_in(map, block, of_block, table);
+    if (at == page && table->resident == block + 1) {
+        set_bit(table->in_place, page);
+        return;
+    }
+    add_value(&of_block->strays, page, (map->chunks[frame / PAGES] & ~SPLIT) * PAGES + at);
+    add_value(&table->strays, at, place);
+}
+
 gboolean
 folio_frame_map_set_page(FolioFrameMap *map, FolioPlace place, guint64 frame)
 {
-    guint block = place / PAGES;
     FolioPlace before;
 
-    if (!reserve(map, block, frame))
+    if (!reserve(map, place / PAGES, frame))
         return FALSE;
     before = folio_frame_map_find(map, frame);
     if (before == place)
@@ -265,7 +427,6 @@ folio_frame_map_set_page(FolioFrameMap *map, FolioPlace place, guint64 frame)
     if (before != FOLIO_NO_PLACE)
         folio_frame_map_drop_page(map, before);
     folio_frame_map_drop_page(map, place);
-    split_chunk(map, frame / PAGES)[frame % PAGES] = place + 1;
-    split_block(map, block)[place % PAGES] = frame + 1;
+    enter_page(map, place, frame);
     return TRUE;
 }

@@ -19,9 +19,11 @@ count_granules(const GArray *ranges, guint granule)
 static guint
 choose_granule(const GArray *ranges)
 {
+    const guint few =
+        CLAMP(count_granules(ranges, 1) / 16, FOLIO_HISTORY_FEW, FOLIO_HISTORY_GRANULES);
     guint granule = 1;
 
-    while (count_granules(ranges, granule) > MAX(FOLIO_HISTORY_GRANULES, ranges->len))
+    while (count_granules(ranges, granule) > MAX(few, ranges->len))
         granule *= 2;
     return granule;
 }

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* How much of a guest's RAM was in use, window after window, by granules: pictures of address and
- * time are drawn from it. It keeps the last FOLIO_HISTORY_WINDOWS windows of at most
- * FOLIO_HISTORY_GRANULES granules (of at least one for each RAM block), 2 bytes each: 121 KiB for a
- * guest of 1 GiB or more, whatever its size, and less for a smaller one. Pure. */
+ * time are drawn from it. It keeps the last FOLIO_HISTORY_WINDOWS windows, of granules of 2 bytes
+ * each: of at most FOLIO_HISTORY_FEW, or a sixteenth of the guest's blocks if that is more, up to
+ * FOLIO_HISTORY_GRANULES (of at least one for each RAM block). That is 121 KiB for a guest of 16 GiB
+ * or more, whatever its size, and 31 KiB for one of 256 MiB to 4 GiB: many guests together take 15
+ * bytes a block. Pure. */
 #pragma once
 
 #include "heat/heat-snapshot.h"
 
 #define FOLIO_HISTORY_WINDOWS  120
 #define FOLIO_HISTORY_GRANULES 512
+#define FOLIO_HISTORY_FEW      128
 
 typedef struct {
     guint granule;    /* blocks; a power of two. No granule has blocks of two ranges */

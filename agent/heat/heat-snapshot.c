@@ -84,5 +84,6 @@ folio_heat_snapshot_unref(FolioHeatSnapshot *snapshot)
     g_free(snapshot->evidence);
     g_free(snapshot->verdicts);
     g_free(snapshot->unseen);
+    g_free(snapshot->costs);
     g_free(snapshot);
 }

@@ -50,19 +50,25 @@ folio_heat_table_free(FolioHeatTable *table)
     g_free(table);
 }
 
-/* Adds the epoch's bitmap to the counters. */
+/* Adds the epoch's bitmap to the counters. Most blocks have few samples, and lines of memory that
+ * none of them touches cost most: the high plane is left alone until something is seen again. */
 static void
 fold(FolioSubPages *now, FolioHeatPlanes *planes, FolioHeatEvidence *evidence)
 {
     guint incidences = 0;
 
     for (guint i = 0; i < WORDS; i++) {
-        guint64 seen = now->words[i], low = planes->count_low.words[i];
-        guint64 high = planes->count_high.words[i];
+        const guint64 seen = now->words[i], low = planes->count_low.words[i];
+        const guint64 again = seen & low;
 
+        if (seen == 0)
+            continue;
         incidences += popcount(seen);
-        planes->count_low.words[i] = low ^ (seen & ~(low & high));
-        planes->count_high.words[i] = high | (low & seen);
+        planes->count_low.words[i] = low | seen;
+        if (again != 0) { /* 1 becomes 2, 3 stays */
+            planes->count_low.words[i] ^= again & ~planes->count_high.words[i];
+            planes->count_high.words[i] |= again;
+        }
         now->words[i] = 0;
     }
     evidence->incidences = (guint16) (evidence->incidences + incidences);
@@ -92,31 +98,57 @@ turn_mask(guint32 window, guint word)
     return mask;
 }
 
+/* Of a block that was not seen in the window: its counters are 0. */
+static void
+close_unseen(FolioHeatPlanes *planes, FolioHeatEvidence *evidence, const FolioSubPages *turn)
+{
+    guint gone = 0;
+
+    for (guint i = 0; i < WORDS && evidence->footprint > 0; i++) {
+        gone += popcount(planes->footprint.words[i] & turn->words[i]);
+        planes->footprint.words[i] &= ~turn->words[i];
+    }
+    evidence->seen = evidence->once = evidence->twice = 0;
+    evidence->footprint = (guint16) (evidence->footprint - gone);
+    folio_estimate_age(evidence, 0);
+}
+
 /* Turns the counters into evidence and clears them. */
 static void
-close_window(FolioHeatPlanes *planes, FolioHeatEvidence *evidence, const FolioSubPages *turn)
+close_seen(FolioHeatPlanes *planes, FolioHeatEvidence *evidence, const FolioSubPages *turn)
 {
-    guint seen = 0, once = 0, twice = 0, fresh = 0, footprint = 0;
+    guint seen = 0, once = 0, twice = 0, fresh = 0, gone = 0;
 
     for (guint i = 0; i < WORDS; i++) {
-        guint64 low = planes->count_low.words[i], high = planes->count_high.words[i];
-        guint64 known = planes->footprint.words[i];
+        const guint64 low = planes->count_low.words[i], high = planes->count_high.words[i];
+        const guint64 known = planes->footprint.words[i], any = low | high;
+        const guint64 turned = known & turn->words[i] & ~any;
 
-        seen += popcount(low | high);
+        if ((any | turned) == 0)
+            continue;
+        seen += popcount(any);
         once += popcount(low & ~high);
         twice += popcount(high & ~low);
-        fresh += popcount((low | high) & ~known);
-        known = (known & ~turn->words[i]) | low | high;
-        planes->footprint.words[i] = known;
-        footprint += popcount(known);
+        fresh += popcount(any & ~known);
+        gone += popcount(turned);
+        planes->footprint.words[i] = (known & ~turned) | any;
     }
     memset(&planes->count_low, 0, sizeof planes->count_low);
     memset(&planes->count_high, 0, sizeof planes->count_high);
     evidence->seen = (guint16) seen;
     evidence->once = (guint16) once;
     evidence->twice = (guint16) twice;
-    evidence->footprint = (guint16) footprint;
+    evidence->footprint = (guint16) (evidence->footprint + fresh - gone);
     folio_estimate_age(evidence, fresh);
+}
+
+static void
+close_window(FolioHeatPlanes *planes, FolioHeatEvidence *evidence, const FolioSubPages *turn)
+{
+    if (evidence->incidences == 0)
+        close_unseen(planes, evidence, turn);
+    else
+        close_seen(planes, evidence, turn);
 }
 
 gboolean

@@ -16,9 +16,11 @@
 typedef struct {
     int fd;
     guint64 start, end;
+    FolioBlockFramesSkip skip; /* NULL: none */
     FolioBlockFramesSink sink;
     gpointer user_data;
     FolioBlockFrames block; /* being gathered */
+    gboolean skipped;       /* it is not to be told of */
 } Reader;
 
 /* The block in which address lies is gathered next, from nothing. */
@@ -31,6 +33,7 @@ begin_block(Reader *reader, guint64 address)
     reader->block.n_pages = (guint) (MIN(left, BLOCK_BYTES) / FOLIO_PAGE_BYTES);
     reader->block.n_present = 0;
     reader->block.in_one = FALSE;
+    reader->skipped = FALSE;
 }
 
 static gboolean
@@ -52,7 +55,8 @@ flush_until(Reader *reader, guint64 address)
     while (reader->block.address < reader->end && address >= reader->block.address + BLOCK_BYTES) {
         if (!reader->block.in_one)
             reader->block.in_one = stands_in_one(&reader->block);
-        reader->sink(&reader->block, reader->user_data);
+        if (!reader->skipped)
+            reader->sink(&reader->block, reader->user_data);
         if (reader->block.address + BLOCK_BYTES >= reader->end) {
             reader->block.address = reader->end;
             return;
@@ -111,7 +115,9 @@ gather(guint64 start, guint64 end, guint64 categories, gpointer user_data, GErro
         part_end = MIN(end, block_end);
         all = start == reader->block.address && part_end - start == BLOCK_BYTES;
         /* A PMD maps what is aligned; a block of misaligned RAM reaches over two of them. */
-        if (all && huge && start % BLOCK_BYTES == 0) {
+        if (all && reader->skip != NULL && reader->skip(start, reader->user_data)) {
+            reader->skipped = TRUE;
+        } else if (all && huge && start % BLOCK_BYTES == 0) {
             if (!gather_huge(reader, error))
                 return FALSE;
         } else if (!gather_pages(reader, start, part_end, error)) {
@@ -123,17 +129,19 @@ gather(guint64 start, guint64 end, guint64 categories, gpointer user_data, GErro
 }
 
 gboolean
-folio_block_frames_read(int pagemap_fd, guint64 start, guint64 end, FolioBlockFramesSink sink,
-                        gpointer user_data, GError **error)
+folio_block_frames_read(int pagemap_fd, guint64 start, guint64 end, FolioBlockFramesSkip skip,
+                        FolioBlockFramesSink sink, gpointer user_data, GError **error)
 {
-    Reader reader = { pagemap_fd, start, end, sink, user_data };
+    Reader reader = { pagemap_fd, start, end, NULL, sink, user_data };
     gboolean read;
 
     begin_block(&reader, start);
-    if (folio_pagemap_can_scan(pagemap_fd))
+    if (folio_pagemap_can_scan(pagemap_fd)) {
+        reader.skip = skip; /* else nobody knows what is mapped */
         read = folio_pagemap_walk(pagemap_fd, start, end, gather, &reader, error);
-    else
+    } else {
         read = gather(start, end, FOLIO_PAGE_IS_PRESENT, &reader, error);
+    }
     if (read)
         flush_until(&reader, end + BLOCK_BYTES);
     return read;

@@ -19,13 +19,17 @@ typedef struct {
 
 typedef void (*FolioBlockFramesSink)(const FolioBlockFrames *block, gpointer user_data);
 
+/* Need the frames of this block not be read? It is wholly mapped. */
+typedef gboolean (*FolioBlockFramesSkip)(guint64 address, gpointer user_data);
+
 /* Tells the sink of each 2 MiB from start to end (multiples of the page size), by ascending
- * address. A block that a PMD maps costs one read of 8 bytes where the kernel has PAGEMAP_SCAN
- * (Linux 6.7), else 4 KiB are read of each block. NOT_PERMITTED: the kernel hides frame numbers;
- * NOT_FOUND: the process has ended. Blocking: some 1 us a block that a PMD maps, 35 us one in small
- * pages. */
+ * address, but for those that are skipped (skip may be NULL). A block that a PMD maps costs one
+ * read of 8 bytes where the kernel has PAGEMAP_SCAN (Linux 6.7), else 4 KiB are read of each block.
+ * NOT_PERMITTED: the kernel hides frame numbers; NOT_FOUND: the process has ended. Blocking: some 1
+ * us a block that a PMD maps, 35 us one in small pages. */
 gboolean folio_block_frames_read(int pagemap_fd, guint64 start, guint64 end,
-                                 FolioBlockFramesSink sink, gpointer user_data, GError **error);
+                                 FolioBlockFramesSkip skip, FolioBlockFramesSink sink,
+                                 gpointer user_data, GError **error);
 
 /* Flags of n frames from first on, as /proc/kpageflags has them. Frames beyond the last that the
  * host has give FAILED. */

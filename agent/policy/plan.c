@@ -4,12 +4,15 @@
 
 #include "policy/best.h"
 #include "policy/guest-policy.h"
+#include "policy/split-cost.h"
 
 /* Of `since`: longer ago than can be told, or never. */
 #define LONG_AGO G_MAXUINT16
 
 /* A score of n sub-pages is n times this, so that fractions count. */
 #define SCORE_SCALE 1024.0f
+
+#define SUB_PAGE_BYTES 4096.0
 
 /* Log2 of a block's pages. */
 #define ORDER_HUGE 9
@@ -33,6 +36,8 @@ struct _FolioPlan {
     Block *blocks;
     GArray *splits, *collapses; /* FolioPlanStep */
     FolioPlanCounts counts;
+    FolioCostBaseline baseline; /* of the last window */
+    gboolean holds;             /* folio_split_cost_holds() */
     FolioPlanDecision decisions[FOLIO_PLAN_DECISIONS];
     guint64 n_decisions; /* ever; the place of the next one, modulo the size */
 };
@@ -54,7 +59,7 @@ folio_plan_action_token(FolioPlanAction action)
 const char *
 folio_plan_cause_token(FolioPlanCause cause)
 {
-    static const char *const tokens[] = { "sparse", "dense", "undo" };
+    static const char *const tokens[] = { "sparse", "dense", "undo", "costly" };
 
     return tokens[cause];
 }
@@ -96,6 +101,7 @@ forget_blocks(FolioPlan *plan, guint n_blocks)
     plan->n_blocks = n_blocks;
     plan->started = FALSE;
     plan->n_decisions = 0;
+    plan->holds = FALSE;
     for (guint b = 0; b < n_blocks; b++)
         plan->blocks[b].since = LONG_AGO;
 }
@@ -197,38 +203,68 @@ score(const Block *block, FolioPlanAction action, const FolioHeatEvidence *evide
     return (guint32) (exposed(evidence) * (held + 1) / (held + 2) * SCORE_SCALE);
 }
 
-/* A block that the mode would act on: enters it where it belongs. */
+/* Its split costs more than it is worth. cost may be NULL. */
+static gboolean
+is_costly(const FolioPlan *plan, const FolioPlanInput *input, guint b, FolioSplitCost *cost)
+{
+    const FolioHeatSnapshot *snapshot = input->snapshot;
+    const double bytes = (double) exposed(&snapshot->evidence[b]) * SUB_PAGE_BYTES;
+    const FolioCostEntry *entry = NULL;
+
+    if (input->states[b] == FOLIO_BLOCK_SPLIT && snapshot->costs != NULL)
+        entry = folio_costs_find(snapshot->costs, b);
+    return entry != NULL && folio_split_cost_is_costly(&plan->baseline, entry, bytes, cost);
+}
+
+static FolioPlanCause
+cause_of(const FolioPlanInput *input, guint b, FolioPlanAction action)
+{
+    if (action == FOLIO_PLAN_SPLIT)
+        return FOLIO_PLAN_CAUSE_SPARSE;
+    if (input->snapshot->verdicts[b] != FOLIO_VERDICT_DENSE)
+        return FOLIO_PLAN_CAUSE_COSTLY;
+    return input->states[b] == FOLIO_BLOCK_SPLIT ? FOLIO_PLAN_CAUSE_UNDO : FOLIO_PLAN_CAUSE_DENSE;
+}
+
+/* A block that can be acted on now. */
+static void
+offer(FolioPlan *plan, const FolioPlanInput *input, guint b, FolioPlanAction action,
+      FolioBest *best)
+{
+    FolioPlanCounts *counts = &plan->counts;
+
+    if (action == FOLIO_PLAN_SPLIT && plan->holds) {
+        counts->held_back++;
+        return;
+    }
+    counts->splits += action == FOLIO_PLAN_SPLIT;
+    counts->collapses += action == FOLIO_PLAN_COLLAPSE;
+    counts->costly += cause_of(input, b, action) == FOLIO_PLAN_CAUSE_COSTLY;
+    folio_best_offer(best, score(&plan->blocks[b], action, &input->snapshot->evidence[b]), b);
+}
+
+/* A block that the mode would act on: enters it where it belongs. That it is costly does not go by
+ * its verdict. */
 static void
 consider(FolioPlan *plan, const FolioPlanInput *input, guint b, FolioPlanAction action,
          FolioBest *best)
 {
+    const gboolean costly = cause_of(input, b, action) == FOLIO_PLAN_CAUSE_COSTLY;
     const FolioHeatEvidence *evidence = &input->snapshot->evidence[b];
     const Block *block = &plan->blocks[b];
 
     if (action == FOLIO_PLAN_SPLIT && is_wide(evidence, input->sparse_below)) {
         plan->counts.wide++;
-    } else if (block->held < FOLIO_PLAN_HELD) {
+    } else if (block->held < FOLIO_PLAN_HELD && !costly) {
         plan->counts.unconfirmed++;
     } else if (rests(block, action)) {
         plan->counts.resting++;
     } else {
-        if (action == FOLIO_PLAN_SPLIT)
-            plan->counts.splits++;
-        else
-            plan->counts.collapses++;
-        folio_best_offer(best, score(block, action, evidence), b);
+        offer(plan, input, b, action, best);
     }
 }
 
 /* ---- Steps */
-
-static FolioPlanCause
-cause_of(FolioPlanAction action, FolioBlockState state)
-{
-    if (action == FOLIO_PLAN_SPLIT)
-        return FOLIO_PLAN_CAUSE_SPARSE;
-    return state == FOLIO_BLOCK_SPLIT ? FOLIO_PLAN_CAUSE_UNDO : FOLIO_PLAN_CAUSE_DENSE;
-}
 
 static FolioPlanStep
 make_step(const FolioPlan *plan, const FolioPlanInput *input, guint b, FolioPlanAction action)
@@ -236,12 +272,16 @@ make_step(const FolioPlan *plan, const FolioPlanInput *input, guint b, FolioPlan
     const FolioHeatEvidence *evidence = &input->snapshot->evidence[b];
     const Block *block = &plan->blocks[b];
     const FolioVerdict verdict = (FolioVerdict) input->snapshot->verdicts[b];
+    const FolioPlanCause cause = cause_of(input, b, action);
+    FolioSplitCost cost = { 0 };
 
+    if (cause == FOLIO_PLAN_CAUSE_COSTLY)
+        is_costly(plan, input, b, &cost);
     return (FolioPlanStep){
         .block = b,
         .action = action,
         .order = action == FOLIO_PLAN_SPLIT ? input->split_order : ORDER_HUGE,
-        .cause = cause_of(action, (FolioBlockState) input->states[b]),
+        .cause = cause,
         .verdict = verdict,
         .held = block->held,
         .seen = evidence->seen,
@@ -250,6 +290,8 @@ make_step(const FolioPlan *plan, const FolioPlanInput *input, guint b, FolioPlan
         .reach = folio_estimate_reach(evidence),
         .confidence = folio_outcomes_confidence(&input->snapshot->outcomes, evidence, verdict),
         .doublings = block->doublings,
+        .cost_before = (float) cost.before,
+        .cost_now = (float) cost.now,
     };
 }
 
@@ -281,12 +323,19 @@ folio_plan_window(FolioPlan *plan, const FolioPlanInput *input)
         forget_blocks(plan, snapshot->n_blocks);
     passed = enter_window(plan, snapshot->windows);
     plan->counts = (FolioPlanCounts){ 0 };
+    plan->baseline = folio_split_cost_baseline(snapshot->costs);
+    plan->holds = folio_split_cost_holds(snapshot->costs, &plan->baseline, plan->holds);
     for (guint b = 0; b < snapshot->n_blocks; b++) {
         const FolioVerdict verdict = (FolioVerdict) snapshot->verdicts[b];
         FolioPlanAction action;
 
         age(&plan->blocks[b], &passed, verdict);
+        if (input->states == NULL)
+            continue;
         action = wanted_action(deeds, (FolioBlockState) input->states[b], verdict);
+        if (action == FOLIO_PLAN_NOTHING && (deeds.splits || deeds.collapses) &&
+            is_costly(plan, input, b, NULL))
+            action = FOLIO_PLAN_COLLAPSE;
         if (action != FOLIO_PLAN_NOTHING)
             consider(plan, input, b, action, action == FOLIO_PLAN_SPLIT ? splits : collapses);
     }
@@ -343,6 +392,13 @@ judge_last(Block *block, FolioPlanAction action)
         block->doublings = (block->doublings - 1u) & 15u;
 }
 
+static void
+rest(Block *block, FolioPlanAction action)
+{
+    block->action = action & 3u;
+    block->since = 0;
+}
+
 gboolean
 folio_plan_begin(FolioPlan *plan, const FolioPlanStep *step, gint64 now_usec)
 {
@@ -351,10 +407,21 @@ folio_plan_begin(FolioPlan *plan, const FolioPlanStep *step, gint64 now_usec)
     if (block == NULL || rests(block, step->action))
         return FALSE;
     remember(plan, step, now_usec);
-    judge_last(block, step->action);
-    block->action = step->action & 3u;
-    block->since = 0;
+    if (step->cause == FOLIO_PLAN_CAUSE_COSTLY)
+        double_dwell(block); /* however long it took to find out */
+    else
+        judge_last(block, step->action);
+    rest(block, step->action);
     return TRUE;
+}
+
+void
+folio_plan_note(FolioPlan *plan, guint block, FolioPlanAction action)
+{
+    if (block >= plan->n_blocks || action == FOLIO_PLAN_NOTHING)
+        return;
+    judge_last(&plan->blocks[block], action);
+    rest(&plan->blocks[block], action);
 }
 
 /* Of the last decision on that block, if it is still remembered. */
@@ -400,4 +467,69 @@ folio_plan_list_decisions(const FolioPlan *plan)
     for (guint64 i = plan->n_decisions - n; i < plan->n_decisions; i++)
         g_array_append_val(list, plan->decisions[i % FOLIO_PLAN_DECISIONS]);
     return list;
+}
+
+/* ---- Memory */
+
+FolioPlan *
+folio_plan_copy(const FolioPlan *plan)
+{
+    FolioPlan *copy = folio_plan_new();
+
+    copy->n_blocks = plan->n_blocks;
+    copy->blocks = g_memdup2(plan->blocks, plan->n_blocks * sizeof(Block));
+    memcpy(copy->decisions, plan->decisions, sizeof copy->decisions);
+    copy->n_decisions = plan->n_decisions;
+    return copy;
+}
+
+/* As one that was never acted on: whatever comes, neither its dwell nor what it says of its last
+ * action is another. */
+static gboolean
+is_at_rest(const Block *block)
+{
+    return block->doublings == 0 && block->since > FOLIO_PLAN_DWELL + FOLIO_PLAN_LASTS;
+}
+
+GArray *
+folio_plan_list_marks(const FolioPlan *plan)
+{
+    GArray *marks = g_array_new(FALSE, FALSE, sizeof(FolioPlanMark));
+
+    for (guint b = 0; b < plan->n_blocks; b++) {
+        const Block *block = &plan->blocks[b];
+        const FolioPlanMark mark = { .block = b,
+                                     .since = MIN(block->since, FOLIO_PLAN_SINCE_MAX),
+                                     .action = (FolioPlanAction) block->action,
+                                     .doublings = block->doublings };
+
+        if (!is_at_rest(block))
+            g_array_append_val(marks, mark);
+    }
+    return marks;
+}
+
+guint
+folio_plan_count_blocks(const FolioPlan *plan)
+{
+    return plan->n_blocks;
+}
+
+void
+folio_plan_recall(FolioPlan *plan, guint n_blocks, const GArray *marks, const GArray *decisions)
+{
+    forget_blocks(plan, n_blocks);
+    for (guint i = 0; i < marks->len; i++) {
+        const FolioPlanMark *mark = &g_array_index(marks, FolioPlanMark, i);
+
+        if (mark->block >= n_blocks)
+            continue;
+        plan->blocks[mark->block] =
+            (Block){ .since = (guint16) MIN(mark->since, FOLIO_PLAN_SINCE_MAX),
+                     .action = mark->action & 3u,
+                     .doublings = MIN(mark->doublings, FOLIO_PLAN_DOUBLINGS) & 15u };
+    }
+    for (guint i = 0; i < decisions->len; i++)
+        plan->decisions[plan->n_decisions++ % FOLIO_PLAN_DECISIONS] =
+            g_array_index(decisions, FolioPlanDecision, i);
 }

@@ -5,7 +5,8 @@
  * Which actions a mode has:
  *   split     a huge block that is sparse is split. A block that foliod has split and that is dense
  *             is collapsed: it was split by mistake, or its time has passed, and each split costs
- *             for as long as it is wrong. Other small blocks stay small.
+ *             for as long as it is wrong. So is one of which it was measured that its split costs
+ *             more than it is worth (split-cost.h). Other small blocks stay small.
  *   collapse  a small block that is dense is collapsed, whoever made it small. Nothing is split,
  *             not even what foliod has collapsed.
  *   adaptive  both.
@@ -15,9 +16,10 @@
  *
  * A verdict must have stood for FOLIO_PLAN_HELD windows, and FOLIO_PLAN_DWELL must have passed
  * since foliod last acted on the block. Where an action did not last (a split that was collapsed
- * soon, a block that is again, or still, as it was before) the wait doubles; but a wrong split
- * never waits longer for its collapse than the dwell. A block that flaps so comes to rest as a huge
- * one.
+ * soon, a block that is again, or still, as it was before) or was dearer than it was worth the wait
+ * doubles; but a wrong split never waits longer for its collapse than the dwell. A block that flaps
+ * so comes to rest as a huge one. Nothing is split of a guest whose accesses have become too slow
+ * by it, until that is over.
  *
  * The order is the guest's split order (agent/hint-set.h), to which hints cannot do more than raise
  * it. That is 0 by default, and no order in between is chosen here: stage 2 of a KVM guest maps
@@ -68,9 +70,11 @@ typedef enum {
     FOLIO_PLAN_CAUSE_SPARSE, /* it is huge and sparse */
     FOLIO_PLAN_CAUSE_DENSE,  /* it is small and dense */
     FOLIO_PLAN_CAUSE_UNDO,   /* foliod has split it and it is dense */
+    FOLIO_PLAN_CAUSE_COSTLY, /* foliod has split it, and that costs more than it is worth */
+    FOLIO_N_PLAN_CAUSES,
 } FolioPlanCause;
 
-/* "sparse", "dense", "undo". */
+/* "sparse", "dense", "undo", "costly". */
 const char *folio_plan_cause_token(FolioPlanCause cause);
 
 /* What became of an action on a block. */
@@ -92,13 +96,14 @@ typedef struct {
     guint order; /* of the folios that are to be; 9, 2 MiB, for a collapse */
     FolioPlanCause cause;
     FolioVerdict verdict;
-    guint held;        /* windows in a row that it has stood; stays at 255 */
-    guint seen;        /* sub-pages, of FolioHeatEvidence */
-    guint footprint;   /* likewise */
-    float in_use;      /* sub-pages, folio_estimate_in_use() */
-    float reach;       /* sub-pages, folio_estimate_reach() */
-    double confidence; /* folio_outcomes_confidence() */
-    guint doublings;   /* of its dwell, at present */
+    guint held;                  /* windows in a row that it has stood; stays at 255 */
+    guint seen;                  /* sub-pages, of FolioHeatEvidence */
+    guint footprint;             /* likewise */
+    float in_use;                /* sub-pages, folio_estimate_in_use() */
+    float reach;                 /* sub-pages, folio_estimate_reach() */
+    double confidence;           /* folio_outcomes_confidence() */
+    guint doublings;             /* of its dwell, at present */
+    float cost_before, cost_now; /* of FolioSplitCost; 0 unless the cause is COSTLY */
 } FolioPlanStep;
 
 /* A step that was taken. */
@@ -111,7 +116,8 @@ typedef struct {
 
 typedef struct {
     const FolioHeatSnapshot *snapshot;
-    const guint8 *states; /* FolioBlockState of each of its blocks */
+    const guint8 *states; /* FolioBlockState of each of its blocks; NULL: nobody has looked, and
+                           * nothing is planned */
     FolioMode mode;       /* in force: folio_mode_in_force() */
     guint split_order;    /* 0 to 8, of the guest's policy */
     guint sparse_below;   /* 1 to 512, likewise */
@@ -128,6 +134,8 @@ typedef struct {
     guint unconfirmed; /* the verdict has not stood for long enough */
     guint resting;     /* acted on too recently */
     guint wide;        /* sparse, and as much is in use as sparse-below or more */
+    guint held_back;   /* could be split, but the guest is too slow by what was split before */
+    guint costly;      /* of collapses, those that are because of what the split costs */
 } FolioPlanCounts;
 
 typedef struct _FolioPlan FolioPlan;
@@ -165,5 +173,39 @@ gboolean folio_plan_begin(FolioPlan *plan, const FolioPlanStep *step, gint64 now
  * not begun it is ignored. */
 void folio_plan_done(FolioPlan *plan, guint block, FolioPlanResult result);
 
+/* Somebody else has split or collapsed that block, or has found it so: it rests as if the plan had
+ * acted. No decision. Ignored before the first window. */
+void folio_plan_note(FolioPlan *plan, guint block, FolioPlanAction action);
+
 /* The last decisions, the oldest first: FolioPlanDecision, to be freed with g_array_unref. */
 GArray *folio_plan_list_decisions(const FolioPlan *plan);
+
+/* Memory, for whoever keeps it while there is no plan */
+
+/* Longer ago than that, windows make no difference any more: the longest dwell, and what judges of
+ * an action whether it lasted. */
+#define FOLIO_PLAN_SINCE_MAX ((FOLIO_PLAN_DWELL << FOLIO_PLAN_DOUBLINGS) + FOLIO_PLAN_LASTS + 1)
+
+/* What is remembered of a block that has been acted on. */
+typedef struct {
+    guint block;
+    guint since;            /* windows since that, at most FOLIO_PLAN_SINCE_MAX */
+    FolioPlanAction action; /* NOTHING: of which nothing can come to be undone */
+    guint doublings;        /* of its dwell, at most FOLIO_PLAN_DOUBLINGS */
+} FolioPlanMark;
+
+/* A plan that remembers the same, and has no steps. */
+FolioPlan *folio_plan_copy(const FolioPlan *plan);
+
+/* FolioPlanMark of each block that is not as if it had never been acted on, ascending; free with
+ * g_array_unref. */
+GArray *folio_plan_list_marks(const FolioPlan *plan);
+
+/* 0 before the first window. */
+guint folio_plan_count_blocks(const FolioPlan *plan);
+
+/* Has a new plan remember that of n_blocks: FolioPlanMark and FolioPlanDecision, as listed. Time
+ * that has passed meanwhile does not count: no block rests for less than it would have. How long
+ * verdicts had stood is not remembered. Marks of no such block are ignored. */
+void folio_plan_recall(FolioPlan *plan, guint n_blocks, const GArray *marks,
+                       const GArray *decisions);

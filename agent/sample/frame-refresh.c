@@ -8,8 +8,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* 32 blocks: 0.03 ms when PMDs map them, 1 to 8 ms when all are in small pages. */
-#define STEP_BYTES (64 * 1024 * 1024ULL)
+/* 64 MiB: 0.03 ms when PMDs map them, 1 to 8 ms when all are in small pages. */
+#define STEP_BYTES (FOLIO_SUMMARY_GRANULE * FOLIO_BLOCK_BYTES)
 
 /* A RAM block. */
 typedef struct {
@@ -18,14 +18,22 @@ typedef struct {
     gboolean keeps; /* a page that is not mapped may still stand where it stood: a file's */
 } Stretch;
 
+/* What is read at a time. */
+typedef struct {
+    guint stretch;
+    guint64 start, end;
+} Step;
+
 struct _FolioFrameRefresh {
     FolioFrameMap *map;
     int pagemap_fd;
     int kpageflags_fd;
     guint first_block, n_blocks;
     GArray *stretches;
-    guint stretch; /* where the pass is */
-    guint64 at;
+    GArray *steps; /* of a pass, in their order */
+    guint step;    /* the next one */
+    guint turn;    /* passes that have ended */
+    gboolean all;
 };
 
 static guint
@@ -79,7 +87,9 @@ folio_frame_refresh_new(FolioFrameMap *map, const FolioProcess *process, const F
     refresh->first_block = first_block;
     refresh->n_blocks = folio_frame_refresh_count_blocks(ram);
     refresh->stretches = g_array_new(FALSE, FALSE, sizeof(Stretch));
+    refresh->steps = g_array_new(FALSE, FALSE, sizeof(Step));
     add_stretches(refresh, ram);
+    folio_frame_refresh_order(refresh, NULL);
     return refresh;
 }
 
@@ -92,13 +102,51 @@ folio_frame_refresh_free(FolioFrameRefresh *refresh)
         folio_frame_map_drop_block(refresh->map, refresh->first_block + i);
     close(refresh->pagemap_fd);
     g_array_unref(refresh->stretches);
+    g_array_unref(refresh->steps);
     g_free(refresh);
+}
+
+/* Those of one level of the summary; all of them, without one. */
+static void
+add_steps(FolioFrameRefresh *refresh, const FolioHeatSummary *summary, guint level)
+{
+    for (guint i = 0; i < refresh->stretches->len; i++) {
+        const Stretch *stretch = &g_array_index(refresh->stretches, Stretch, i);
+        guint block = stretch->first_block - refresh->first_block;
+
+        for (guint64 at = stretch->start; at < stretch->end; at += STEP_BYTES) {
+            const Step step = { i, at, MIN(at + STEP_BYTES, stretch->end) };
+
+            if (summary == NULL || summary->levels[block] == level)
+                g_array_append_val(refresh->steps, step);
+            block += FOLIO_SUMMARY_GRANULE;
+        }
+    }
+}
+
+void
+folio_frame_refresh_order(FolioFrameRefresh *refresh, const FolioHeatSummary *summary)
+{
+    g_array_set_size(refresh->steps, 0);
+    refresh->step = 0;
+    if (summary == NULL || summary->n_blocks != refresh->n_blocks) {
+        add_steps(refresh, NULL, 0);
+        return;
+    }
+    for (guint level = FOLIO_SUMMARY_LEVELS; level > 0; level--)
+        add_steps(refresh, summary, level - 1);
+}
+
+static const Step *
+current_step(const FolioFrameRefresh *refresh)
+{
+    return &g_array_index(refresh->steps, Step, refresh->step);
 }
 
 static const Stretch *
 current_stretch(const FolioFrameRefresh *refresh)
 {
-    return &g_array_index(refresh->stretches, Stretch, refresh->stretch);
+    return &g_array_index(refresh->stretches, Stretch, current_step(refresh)->stretch);
 }
 
 /* Pages of the block that were known, are not mapped now, and stand in a row of frames. */
@@ -148,13 +196,29 @@ check_absent(const FolioFrameRefresh *refresh, const FolioBlockFrames *block, Fo
     check_run(refresh, &run);
 }
 
+static guint
+block_at(const Stretch *stretch, guint64 address)
+{
+    return stretch->first_block + (guint) ((address - stretch->start) / FOLIO_BLOCK_BYTES);
+}
+
+/* One that stands in one piece is looked at when it is its turn. */
+static gboolean
+may_skip(guint64 address, gpointer user_data)
+{
+    const FolioFrameRefresh *refresh = user_data;
+    const guint block = block_at(current_stretch(refresh), address);
+
+    return !refresh->all && (block + refresh->turn) % FOLIO_REFRESH_TURNS != 0 &&
+           folio_frame_map_is_whole(refresh->map, block);
+}
+
 static void
 take_block(const FolioBlockFrames *frames, gpointer user_data)
 {
     const FolioFrameRefresh *refresh = user_data;
     const Stretch *stretch = current_stretch(refresh);
-    const guint block =
-        stretch->first_block + (guint) ((frames->address - stretch->start) / FOLIO_BLOCK_BYTES);
+    const guint block = block_at(stretch, frames->address);
     const FolioPlace first = block * FOLIO_BLOCK_PAGES;
 
     if (frames->in_one) {
@@ -169,32 +233,29 @@ take_block(const FolioBlockFrames *frames, gpointer user_data)
         check_absent(refresh, frames, first);
 }
 
-static void
-begin_pass(FolioFrameRefresh *refresh)
+void
+folio_frame_refresh_all(FolioFrameRefresh *refresh)
 {
-    refresh->stretch = 0;
-    refresh->at = 0;
+    refresh->all = TRUE;
 }
 
 gboolean
 folio_frame_refresh_step(FolioFrameRefresh *refresh, gboolean *done, GError **error)
 {
-    const Stretch *stretch = current_stretch(refresh);
-    const guint64 start = MAX(refresh->at, stretch->start);
-    const guint64 end = MIN(start + STEP_BYTES, stretch->end);
+    const Step *step = current_step(refresh);
 
     *done = FALSE;
-    if (!folio_block_frames_read(refresh->pagemap_fd, start, end, take_block, refresh, error)) {
-        begin_pass(refresh);
+    if (!folio_block_frames_read(refresh->pagemap_fd, step->start, step->end, may_skip, take_block,
+                                 refresh, error)) {
+        refresh->step = 0;
         return FALSE;
     }
-    refresh->at = end;
-    if (end < stretch->end)
+    refresh->step++;
+    *done = refresh->step == refresh->steps->len;
+    if (!*done)
         return TRUE;
-    refresh->at = 0;
-    refresh->stretch++;
-    *done = refresh->stretch == refresh->stretches->len;
-    if (*done)
-        begin_pass(refresh);
+    refresh->step = 0;
+    refresh->turn++;
+    refresh->all = FALSE;
     return TRUE;
 }

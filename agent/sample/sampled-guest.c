@@ -12,6 +12,9 @@
 #define TEND_USEC  G_USEC_PER_SEC
 #define COUNT_USEC (5 * G_USEC_PER_SEC)
 
+/* What reading page tables may take, to what draining may. */
+#define REFRESH_PART 0.5
+
 void
 folio_sampled_unref(FolioSampled *guest)
 {
@@ -20,6 +23,10 @@ folio_sampled_unref(FolioSampled *guest)
     g_assert(guest->stream == NULL && guest->refresh == NULL);
     g_clear_pointer(&guest->table, folio_heat_table_free);
     g_free(guest->decided);
+    g_free(guest->brought);
+    g_clear_pointer(&guest->costs, folio_cost_table_free);
+    g_free(guest->follow_wanted);
+    g_free(guest->follow);
     g_clear_pointer(&guest->snapshot, folio_heat_snapshot_unref);
     folio_heat_history_free(guest->history);
     g_array_unref(guest->ranges);
@@ -100,6 +107,31 @@ folio_sampled_charge(FolioSampled *guest, double nsec_a_sample)
     guest->host_lost = lost;
 }
 
+/* Costs */
+
+void
+folio_sampled_follow_costs(FolioSampled *guest)
+{
+    g_autofree guint8 *classes = g_steal_pointer(&guest->follow);
+    FolioSamplingCommon *common = guest->common;
+    guint others;
+
+    if (classes == NULL || guest->costs == NULL)
+        return;
+    others = common->n_tracked - guest->costs->n_entries;
+    folio_cost_table_follow(guest->costs, classes,
+                            common->max_tracked - MIN(others, common->max_tracked));
+    common->n_tracked = others + guest->costs->n_entries;
+}
+
+void
+folio_sampled_forget_costs(FolioSampled *guest)
+{
+    if (guest->costs != NULL)
+        guest->common->n_tracked -= guest->costs->n_entries;
+    g_clear_pointer(&guest->costs, folio_cost_table_free);
+}
+
 /* Opening and closing */
 
 void
@@ -161,6 +193,8 @@ try_open(FolioSampled *guest, gint64 now, GError **error)
         return FALSE;
     guest->refresh = folio_frame_refresh_new(common->map, guest->process, guest->ram,
                                              guest->first_block, common->kpageflags_fd, error);
+    if (guest->refresh != NULL)
+        folio_frame_refresh_order(guest->refresh, guest->brought);
     return guest->refresh != NULL;
 }
 
@@ -176,6 +210,7 @@ open_guest(FolioSampled *guest, gint64 now, gboolean *changed)
     if (guest->table == NULL) {
         guest->table = folio_heat_table_new(guest->n_blocks);
         guest->decided = g_new0(FolioVerdict, guest->n_blocks);
+        guest->costs = folio_cost_table_new(guest->n_blocks);
     }
     if (guest->hosted) {
         guest->host_lost = host_lost(guest);
@@ -332,7 +367,7 @@ count_verdicts(FolioSampled *guest)
 /* Nothing is copied under the lock but one row of the history: whoever reads the snapshot of before
  * has a reference to it. Only this thread sets either, so that it may look without the lock. */
 static void
-publish_heat(FolioSampled *guest)
+publish_heat(FolioSampled *guest, FolioCosts *costs)
 {
     FolioHeatSnapshot *before = guest->snapshot;
     FolioHeatSnapshot *snapshot =
@@ -343,6 +378,7 @@ publish_heat(FolioSampled *guest)
 
     snapshot->ended_usec = g_get_real_time();
     snapshot->window_usec = guest->now.window_usec;
+    snapshot->costs = costs;
     folio_heat_history_measure(history, snapshot, row);
     g_mutex_lock(guest->common->lock);
     guest->snapshot = snapshot;
@@ -353,9 +389,21 @@ publish_heat(FolioSampled *guest)
         folio_heat_snapshot_unref(before);
 }
 
+/* What another host saw is of no use any more: the guest has been seen here. */
+static void
+forget_brought(FolioSampled *guest)
+{
+    if (guest->brought == NULL)
+        return;
+    g_clear_pointer(&guest->brought, g_free);
+    folio_frame_refresh_order(guest->refresh, NULL);
+}
+
 static void
 end_window(FolioSampled *guest, gint64 now)
 {
+    FolioCosts *costs;
+
     guest->table->outcomes.period = guest->now.period;
     folio_heat_table_decide(guest->table, guest->decided);
     count_verdicts(guest);
@@ -364,7 +412,11 @@ end_window(FolioSampled *guest, gint64 now)
     guest->now.account_shown = guest->table->outcomes.shown;
     guest->now.account_quiet = guest->table->outcomes.quiet;
     guest->window_began = now;
-    publish_heat(guest);
+    costs = folio_cost_table_end_window(
+        guest->costs, (double) guest->now.window_usec / G_USEC_PER_SEC, guest->now.period);
+    guest->now.costs = costs->totals;
+    publish_heat(guest, costs);
+    forget_brought(guest);
 }
 
 static void
@@ -417,9 +469,15 @@ step_pass(FolioSampled *guest, gint64 now, gboolean *changed)
     if (!done)
         return;
     guest->now.refresh_nsec = guest->pass_nsec;
-    guest->pass_not_before = now + (gint64) ((double) guest->pass_nsec / share / 1000);
+    if (guest->mapped) /* the first one reads all, and tells little of the next */
+        guest->pass_not_before =
+            now + (gint64) ((double) guest->pass_nsec / (share * REFRESH_PART) / 1000);
     guest->passing = FALSE;
     guest->retry_sec = 0;
+    /* What the host's session saw of it before its time began counts for nothing, in whatever order
+     * its frames became known. */
+    if (guest->hosted && !guest->mapped)
+        folio_stream_settle(stream_of(guest));
     if (guest->hosted)
         guest->common->host->settling = TRUE;
     if (guest->mapped) {
@@ -437,6 +495,8 @@ finish_epoch(FolioSampled *guest, gint64 now, gboolean *changed)
         return;
     guest->passing = wants_pass(guest, now);
     guest->pass_nsec = 0;
+    if (guest->passing && guest->table->epoch != FOLIO_EPOCHS - 1) /* for samples of new frames */
+        folio_frame_refresh_all(guest->refresh);
     if (!guest->passing)
         end_epoch(guest, now, changed);
 }

@@ -3,13 +3,14 @@
 #pragma once
 
 #include "heat/heat-history.h"
+#include "heat/heat-summary.h"
 #include "sample/frame-refresh.h"
 #include "sample/stream.h"
 
 struct _FolioSampled {
     gatomicrefcount references;
     FolioSampler *sampler;
-    const FolioSamplingCommon *common;
+    FolioSamplingCommon *common;
     guint64 id; /* ascending */
     FolioProcess *process;
     FolioGuestRam *ram;
@@ -22,6 +23,7 @@ struct _FolioSampled {
     FolioHeatHistory *history;   /* NULL before the first */
     gboolean removed;
     gboolean pause_wanted;
+    guint8 *follow_wanted; /* FolioCostClass of each block; NULL: nothing new */
 
     gint telling; /* atomic: a change is on its way to the main loop */
 
@@ -37,7 +39,10 @@ struct _FolioSampled {
     gboolean paused, turn; /* asked to stand still; its turn to sample */
     gboolean enabled;      /* time goes on for it, and samples count */
     FolioHeatTable *table;
-    FolioVerdict *decided;      /* n_blocks */
+    FolioVerdict *decided;     /* n_blocks */
+    FolioHeatSummary *brought; /* orders passes until its first window has ended; then NULL */
+    FolioCostTable *costs;
+    guint8 *follow;             /* as follow_wanted, taken from there; NULL */
     FolioStream *stream;        /* its own; NULL: closed, or that of the host feeds it */
     FolioStreamTotals past;     /* of streams before, and of what the host's cost it */
     double share;               /* of a core, that its stream last took */
@@ -66,6 +71,12 @@ gint64 folio_sampled_serve(FolioSampled *guest, gint64 now, gboolean readable, g
 /* Closes its stream, or leaves that of the host, which must be open still; what is known of its
  * blocks stays. */
 void folio_sampled_close(FolioSampled *guest);
+
+/* Follows the costs of its blocks as it was told to, if it was. For common->max_tracked. */
+void folio_sampled_follow_costs(FolioSampled *guest);
+
+/* No more of them is followed. */
+void folio_sampled_forget_costs(FolioSampled *guest);
 
 /* Would it be sampled if it were its turn? */
 gboolean folio_sampled_is_waiting(const FolioSampled *guest);

@@ -22,6 +22,7 @@ struct _FolioSampler {
     gboolean configured; /* next_source and next_settings are to be taken */
     FolioSource *next_source;
     FolioSamplerSettings next_settings;
+    guint max_tracked;
     GPtrArray *incoming; /* FolioSampled, referenced */
     guint64 rounds;
 
@@ -72,6 +73,7 @@ drop_guest(FolioSampler *sampler, guint index)
     FolioSampled *guest = g_ptr_array_index(sampler->guests, index);
 
     folio_sampled_close(guest);
+    folio_sampled_forget_costs(guest);
     folio_block_space_give_back(sampler->common.space, guest);
     g_ptr_array_remove_index(sampler->guests, index);
 }
@@ -109,7 +111,12 @@ take_orders(FolioSampler *sampler)
         if (guest->paused != guest->pause_wanted)
             guest->tend_at = 0;
         guest->paused = guest->pause_wanted;
+        if (guest->follow_wanted != NULL) {
+            g_free(guest->follow);
+            guest->follow = g_steal_pointer(&guest->follow_wanted);
+        }
     }
+    sampler->common.max_tracked = sampler->max_tracked;
     g_mutex_unlock(&sampler->lock);
 
     if (configured)
@@ -137,6 +144,13 @@ drop_removed(FolioSampler *sampler)
         if (is_removed(sampler, g_ptr_array_index(sampler->guests, i - 1)))
             drop_guest(sampler, i - 1);
     }
+}
+
+static void
+follow_costs(FolioSampler *sampler)
+{
+    for (guint i = 0; i < sampler->guests->len; i++)
+        folio_sampled_follow_costs(g_ptr_array_index(sampler->guests, i));
 }
 
 /* In the thread: turns. A turn is a window, so that no window has gaps in it. */
@@ -308,6 +322,7 @@ run(gpointer data)
 
     while (take_orders(sampler)) {
         drop_removed(sampler);
+        follow_costs(sampler);
         share_out_turns(sampler, g_get_monotonic_time());
         sleep_until(sampler, serve_all(sampler));
     }
@@ -384,6 +399,14 @@ folio_sampler_configure(FolioSampler *sampler, FolioSource *source,
 }
 
 void
+folio_sampler_set_max_tracked(FolioSampler *sampler, guint max_tracked)
+{
+    g_mutex_lock(&sampler->lock);
+    sampler->max_tracked = max_tracked;
+    g_mutex_unlock(&sampler->lock);
+}
+
+void
 folio_sampler_get_host_figures(FolioSampler *sampler, FolioSamplingHostFigures *figures)
 {
     g_mutex_lock(&sampler->lock);
@@ -405,8 +428,8 @@ folio_sampler_has_progressed(FolioSampler *sampler)
     return progressed;
 }
 
-static GArray *
-make_ranges(const FolioGuestRam *ram)
+GArray *
+folio_sampler_make_ranges(const FolioGuestRam *ram)
 {
     GArray *ranges = folio_heat_ranges_new();
 
@@ -420,8 +443,8 @@ make_ranges(const FolioGuestRam *ram)
 }
 
 FolioSampled *
-folio_sampler_add(FolioSampler *sampler, FolioProcess *process, const FolioGuestRam *ram,
-                  FolioSampledChanged changed, gpointer user_data)
+folio_sampler_add_with(FolioSampler *sampler, FolioProcess *process, const FolioGuestRam *ram,
+                       FolioHeatSummary *brought, FolioSampledChanged changed, gpointer user_data)
 {
     FolioSampled *guest = g_new0(FolioSampled, 1);
 
@@ -433,7 +456,8 @@ folio_sampler_add(FolioSampler *sampler, FolioProcess *process, const FolioGuest
     guest->process = folio_process_ref(process);
     guest->ram = folio_guest_ram_copy(ram);
     guest->n_blocks = folio_frame_refresh_count_blocks(ram);
-    guest->ranges = make_ranges(ram);
+    guest->ranges = folio_sampler_make_ranges(ram);
+    guest->brought = brought;
     guest->changed = changed;
     guest->user_data = user_data;
     guest->context = g_main_context_ref_thread_default();
@@ -443,6 +467,13 @@ folio_sampler_add(FolioSampler *sampler, FolioProcess *process, const FolioGuest
     g_mutex_unlock(&sampler->lock);
     wake(sampler);
     return guest;
+}
+
+FolioSampled *
+folio_sampler_add(FolioSampler *sampler, FolioProcess *process, const FolioGuestRam *ram,
+                  FolioSampledChanged changed, gpointer user_data)
+{
+    return folio_sampler_add_with(sampler, process, ram, NULL, changed, user_data);
 }
 
 void
@@ -461,6 +492,20 @@ folio_sampled_pause(FolioSampled *guest, gboolean paused)
 {
     g_mutex_lock(&guest->sampler->lock);
     guest->pause_wanted = paused;
+    g_mutex_unlock(&guest->sampler->lock);
+    wake(guest->sampler);
+}
+
+void
+folio_sampled_follow(FolioSampled *guest, guint8 *classes, guint n)
+{
+    if (n != guest->n_blocks) {
+        g_free(classes);
+        return;
+    }
+    g_mutex_lock(&guest->sampler->lock);
+    g_free(guest->follow_wanted);
+    guest->follow_wanted = classes;
     g_mutex_unlock(&guest->sampler->lock);
     wake(guest->sampler);
 }

@@ -7,12 +7,14 @@
  * copying of figures; folio_sampler_free waits for the thread to end. */
 #pragma once
 
+#include "heat/cost-table.h"
 #include "heat/heat-history.h"
+#include "heat/heat-summary.h"
 #include "sample/source.h"
 
 typedef struct {
-    /* Of one core, for draining and mapping the samples of all guests. The frame maps may take as
-     * much again. Above 0, at most 1. */
+    /* Of one core, for draining and mapping the samples of all guests. The frame maps may take half
+     * as much again. Above 0, at most 1. */
     double cpu_share;
     /* Ten are a window. At 2% of a core for a million samples a second, 1% of a core and windows
      * of 50 s bring the 48 incidences a block that a verdict wants for 1 TiB of blocks. */
@@ -53,8 +55,9 @@ typedef struct {
     guint epoch;          /* of the present window, 0 to 9 */
     guint64 window_usec;  /* length of the last window as it was; 0: none has ended */
     guint64 bytes[FOLIO_VERDICT_DENSE + 1]; /* of RAM, by verdict; all 0 before the first window */
-    guint account_shown; /* of FolioOutcomes: what the guest's account has of what verdicts of */
-    guint account_quiet; /* sparse wait for */
+    guint account_shown;   /* of FolioOutcomes: what the guest's account has of what verdicts of */
+    guint account_quiet;   /* sparse wait for */
+    FolioCostTotals costs; /* of translation, as of the last window */
 } FolioSamplingFigures;
 
 /* Of the thread as a whole. Counters are monotonic; but for the first, they and the error are of
@@ -98,22 +101,41 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioSampler, folio_sampler_free)
 void folio_sampler_configure(FolioSampler *sampler, FolioSource *source,
                              const FolioSamplerSettings *settings);
 
+/* So many blocks of all guests are followed at most, for what they cost (heat/cost-table.h); what
+ * is beyond, as of guests' next windows, is forgotten. 0 until this is called. */
+void folio_sampler_set_max_tracked(FolioSampler *sampler, guint max_tracked);
+
 /* As of at most a second ago. */
 void folio_sampler_get_host_figures(FolioSampler *sampler, FolioSamplingHostFigures *figures);
 
 /* Has the thread done a round since the last call? Bids it do one. TRUE the first time. */
 gboolean folio_sampler_has_progressed(FolioSampler *sampler);
 
+/* FolioHeatRange of the RAM's blocks, as its heat will have them; free with g_array_unref. Pure. */
+GArray *folio_sampler_make_ranges(const FolioGuestRam *ram);
+
 /* Samples a guest from now on. Of process and ram references or copies are kept. */
 FolioSampled *folio_sampler_add(FolioSampler *sampler, FolioProcess *process,
                                 const FolioGuestRam *ram, FolioSampledChanged changed,
                                 gpointer user_data);
+
+/* The same of a guest that has come from another host with a summary of its heat, which is taken;
+ * NULL: without one. Until a window of its own has ended it orders how page tables are read
+ * (folio_frame_refresh_order). It counts for nothing else: no sample has more weight for it, and
+ * neither a window nor what comes before the first one is shorter or longer. */
+FolioSampled *folio_sampler_add_with(FolioSampler *sampler, FolioProcess *process,
+                                     const FolioGuestRam *ram, FolioHeatSummary *brought,
+                                     FolioSampledChanged changed, gpointer user_data);
 
 /* No more of its changes is told, and its handle is gone. */
 void folio_sampled_remove(FolioSampled *guest);
 
 /* A guest whose vCPUs stand still must not be taken for an idle one: time stops for it. */
 void folio_sampled_pause(FolioSampled *guest, gboolean paused);
+
+/* How its blocks are now, for what they cost to be told apart: as of folio_cost_table_follow().
+ * Takes over classes, of n blocks; of another number than the guest has they are ignored. */
+void folio_sampled_follow(FolioSampled *guest, guint8 *classes, guint n);
 
 /* As of at most a second ago. */
 void folio_sampled_get_figures(FolioSampled *guest, FolioSamplingFigures *figures);

@@ -12,7 +12,8 @@ typedef enum {
     FOLIO_SAMPLE_STORE = 1 << 0,
     FOLIO_SAMPLE_GUEST = 1 << 1, /* the access was made by guest code */
     FOLIO_SAMPLE_TLB_WALK = 1 << 2,
-    FOLIO_SAMPLE_HAS_LATENCY = 1 << 3, /* the two latencies are set */
+    FOLIO_SAMPLE_HAS_LATENCY = 1 << 3, /* total_latency is set */
+    FOLIO_SAMPLE_TRANSLATED = 1 << 4,  /* translation_latency is set */
 } FolioSampleFlags;
 
 /* One sampled access. */
@@ -20,7 +21,7 @@ typedef struct {
     guint64 pa;                  /* bytes, host physical, of the access */
     guint32 flags;               /* FolioSampleFlags */
     guint16 total_latency;       /* cycles */
-    guint16 translation_latency; /* cycles; 0 where the source does not measure it */
+    guint16 translation_latency; /* cycles */
 } FolioSample;
 
 /* Takes a batch; called in the sampling thread, must neither block nor allocate. */

@@ -64,6 +64,9 @@ push_record(SpeSession *session, const FolioSpeRecord *record)
     if (folio_spe_record_has(record, FOLIO_SPE_TOTAL_LATENCY)) {
         sample.flags |= FOLIO_SAMPLE_HAS_LATENCY;
         sample.total_latency = cycles(record->total_latency);
+    }
+    if (folio_spe_record_has(record, FOLIO_SPE_TRANSLATION_LATENCY)) {
+        sample.flags |= FOLIO_SAMPLE_TRANSLATED;
         sample.translation_latency = cycles(record->translation_latency);
     }
     folio_perf_session_push(&session->base, &sample);

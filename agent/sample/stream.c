@@ -38,8 +38,18 @@ folio_sampling_copy_error(char text[FOLIO_SAMPLING_ERROR_BYTES], const GError *e
 
 /* Samples */
 
+/* What it cost is known only of what comes with a sample. */
+static void
+add_cost(FolioSampled *owner, guint block, const FolioSample *sample)
+{
+    folio_cost_table_add(owner->costs, block, (sample->flags & FOLIO_SAMPLE_TLB_WALK) != 0,
+                         (sample->flags & FOLIO_SAMPLE_TRANSLATED) != 0,
+                         sample->translation_latency, sample->total_latency);
+}
+
+/* sample: NULL of one that waited, of which no more than these two was kept. */
 static gboolean
-add_sample(FolioStream *stream, guint64 frame, gboolean by_guest)
+add_sample(FolioStream *stream, guint64 frame, gboolean by_guest, const FolioSample *sample)
 {
     const FolioPlace place = folio_frame_map_find(stream->common->map, frame);
     const guint block = place / FOLIO_FRAMES_A_CHUNK;
@@ -57,6 +67,8 @@ add_sample(FolioStream *stream, guint64 frame, gboolean by_guest)
     folio_heat_table_add(owner->table, block - owner->first_block, place % FOLIO_FRAMES_A_CHUNK);
     owner->now.samples++;
     owner->now.guest_made += by_guest;
+    if (sample != NULL)
+        add_cost(owner, block - owner->first_block, sample);
     return TRUE;
 }
 
@@ -69,7 +81,7 @@ take_samples(const FolioSample *samples, gsize n, gpointer user_data)
         const guint64 frame = samples[i].pa / 4096;
         const gboolean by_guest = (samples[i].flags & FOLIO_SAMPLE_GUEST) != 0;
 
-        if (add_sample(stream, frame, by_guest))
+        if (add_sample(stream, frame, by_guest, &samples[i]))
             continue;
         if (stream->n_waiting[0] < stream->max_waiting)
             stream->waiting[stream->n_waiting[0]++] = frame << 1 | (guint64) by_guest;
@@ -88,7 +100,7 @@ folio_stream_settle(FolioStream *stream)
         guint n = 0;
 
         for (guint i = 0; i < stream->n_waiting[age]; i++) {
-            if (!add_sample(stream, waiting[i] >> 1, waiting[i] & 1))
+            if (!add_sample(stream, waiting[i] >> 1, waiting[i] & 1, NULL))
                 waiting[n++] = waiting[i];
         }
         stream->n_waiting[age] = n;

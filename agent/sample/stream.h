@@ -29,9 +29,11 @@ typedef struct {
     FolioBlockSpace *space; /* of FolioSampled */
     int kpageflags_fd;
     FolioSampledHost *host;
-    guint n_enabled; /* guests that are sampled now */
-    gint64 round_at; /* when this round began; usec, monotonic */
-    GMutex *lock;    /* for figures and verdicts */
+    guint n_enabled;   /* guests that are sampled now */
+    gint64 round_at;   /* when this round began; usec, monotonic */
+    GMutex *lock;      /* for figures and verdicts */
+    guint max_tracked; /* blocks whose costs are followed, of all guests */
+    guint n_tracked;   /* that are */
 } FolioSamplingCommon;
 
 /* What streams have seen, those of before included. */

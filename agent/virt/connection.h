@@ -5,6 +5,7 @@
  * jitter, then a look at everything. All libvirt calls run in tasks, none on the main loop. */
 #pragma once
 
+#include "virt/heat-element.h"
 #include "virt/hints.h"
 
 #include <gio/gio.h>
@@ -20,6 +21,7 @@ typedef struct {
                            folio_connection_look_again */
     char *xml;          /* live XML, without <metadata> */
     FolioDomainHints *hints; /* what its metadata ask for */
+    FolioHeatElement heat;   /* what another host's foliod may have left in them */
 } FolioDomain;
 
 FolioDomain *folio_domain_copy(const FolioDomain *domain);

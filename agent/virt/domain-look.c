@@ -12,6 +12,7 @@ folio_domain_free(FolioDomain *domain)
     g_free(domain->name);
     g_free(domain->xml);
     g_clear_pointer(&domain->hints, folio_domain_hints_free);
+    folio_heat_element_clear(&domain->heat);
     g_free(domain);
 }
 
@@ -24,6 +25,7 @@ folio_domain_copy(const FolioDomain *domain)
     copy->name = g_strdup(domain->name);
     copy->xml = g_strdup(domain->xml);
     copy->hints = folio_domain_hints_copy(domain->hints);
+    folio_heat_element_copy(&copy->heat, &domain->heat);
     return copy;
 }
 
@@ -65,18 +67,20 @@ is_suspended(int state)
            state == VIR_DOMAIN_CRASHED;
 }
 
-/* The live XML and what the metadata in it ask for. */
+/* The live XML, what the metadata in it ask for, and the heat in them. */
 static gboolean
 read_xml(virDomainPtr domain, FolioDomain *found)
 {
     char *xml = virDomainGetXMLDesc(domain, 0);
+    FolioMetadataMay may;
 
     if (xml == NULL)
         return FALSE;
-    found->hints = folio_metadata_read(domain, folio_metadata_in_xml(xml));
+    may = folio_metadata_in_xml(xml);
+    found->hints = folio_metadata_read(domain, may);
     found->xml = folio_xml_cut_metadata(xml);
     free(xml);
-    return found->hints != NULL;
+    return found->hints != NULL && folio_metadata_read_heat(domain, may, &found->heat);
 }
 
 /* The state is asked for last: if the domain stopped on the way, the XML may be that of its next

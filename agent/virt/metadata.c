@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Reading the hints in a running domain's metadata through libvirt. */
+/* Reading a running domain's metadata through libvirt. */
 #include "virt/metadata.h"
+
+#include "virt/status-writer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +11,9 @@ FolioMetadataMay
 folio_metadata_in_xml(const char *xml)
 {
     return (FolioMetadataMay){ .policy = strstr(xml, FOLIO_POLICY_NAMESPACE) != NULL,
-                               .nova = strstr(xml, FOLIO_NOVA_NAMESPACE) != NULL };
+                               .nova = strstr(xml, FOLIO_NOVA_NAMESPACE) != NULL,
+                               .heat = strstr(xml, FOLIO_STATUS_NAMESPACE) != NULL &&
+                                       strstr(xml, "heat=") != NULL };
 }
 
 /* A driver that knows no metadata has none. */
@@ -44,4 +48,16 @@ folio_metadata_read(virDomainPtr domain, FolioMetadataMay may)
     free(policy);
     free(nova);
     return hints;
+}
+
+gboolean
+folio_metadata_read_heat(virDomainPtr domain, FolioMetadataMay may, FolioHeatElement *heat)
+{
+    char *status = NULL;
+
+    if (!read_element(domain, may.heat, FOLIO_STATUS_NAMESPACE, &status))
+        return FALSE;
+    folio_heat_element_read(heat, status);
+    free(status);
+    return TRUE;
 }

@@ -5,6 +5,7 @@
  * of the rounds, which take turns. */
 #include "common/perf-writer.h"
 #include "common/spe-encoder.h"
+#include "heat/cost-table.h"
 #include "heat/frame-map.h"
 #include "heat/heat-table.h"
 #include "sample/spe-decoder.h"
@@ -25,6 +26,7 @@ typedef enum {
     MEASURE_READ, /* of the bytes of the hardware's order */
     MEASURE_DECODE,
     MEASURE_ALL,
+    MEASURE_COST, /* and what each costs */
     MEASURE_DECODE_SHUFFLED,
     MEASURE_ALL_SHUFFLED,
     MEASURE_PERF,
@@ -34,10 +36,11 @@ typedef enum {
 } Measure;
 
 static const char *const measure_names[N_MEASURES] = {
-    "plain read of the bytes", "decode",
-    "decode, look-up, bitmap", "decode, shuffled",
-    "the three, shuffled",     "perf script --itrace=M",
-    "the same, shuffled",      "with -F ip,addr,phys_addr",
+    "plain read of the bytes",   "decode",
+    "decode, look-up, bitmap",   "the three, and the cost",
+    "decode, shuffled",          "the three, shuffled",
+    "perf script --itrace=M",    "the same, shuffled",
+    "with -F ip,addr,phys_addr",
 };
 
 static gint n_records = 1000000;
@@ -67,6 +70,7 @@ typedef struct {
     Stream ordered, shuffled;
     FolioFrameMap *map;
     FolioHeatTable *heat;
+    FolioCostTable *costs;
     double rates[N_MEASURES][MAX_ROUNDS]; /* records a second */
     guint n_rates[N_MEASURES];
     guint64 checksum; /* keeps the plain read from being optimised away */
@@ -105,17 +109,36 @@ measure_read(Bench *bench)
     bench->checksum += sum;
 }
 
+/* Of n records, each with the place of its address. */
+static void
+add_costs(Bench *bench, const FolioSpeRecord *records, const guint8 *which,
+          const FolioPlace *places, gsize n)
+{
+    for (gsize i = 0; i < n; i++) {
+        const FolioSpeRecord *record = &records[which[i]];
+
+        if (places[i] != FOLIO_NO_PLACE)
+            folio_cost_table_add(bench->costs, places[i] / FOLIO_SUB_PAGES,
+                                 (record->events & FOLIO_SPE_EVENT_TLB_WALK) != 0,
+                                 folio_spe_record_has(record, FOLIO_SPE_TRANSLATION_LATENCY),
+                                 (guint16) record->translation_latency,
+                                 (guint16) record->total_latency);
+    }
+}
+
 /* Three short loops, none of which has a branch that cannot be predicted: the addresses, without
  * the records that have none; their places, which are fetched; the bits. */
 static void
-add_samples(Bench *bench, const FolioSpeRecord *records, gsize n_all)
+add_samples(Bench *bench, const FolioSpeRecord *records, gsize n_all, gboolean costs)
 {
     guint64 frames[BATCH];
+    guint8 which[BATCH];
     FolioPlace places[BATCH];
     gsize n = 0;
 
     for (gsize i = 0; i < n_all; i++) {
         frames[n] = records[i].pa >> FRAME_SHIFT;
+        which[n] = (guint8) i;
         n += folio_spe_record_has(&records[i], FOLIO_SPE_PA);
     }
     for (gsize i = 0; i < n; i++) {
@@ -129,11 +152,14 @@ add_samples(Bench *bench, const FolioSpeRecord *records, gsize n_all)
         if (places[i] != FOLIO_NO_PLACE)
             folio_heat_table_add(bench->heat, places[i] / FOLIO_SUB_PAGES,
                                  places[i] % FOLIO_SUB_PAGES);
+    if (costs)
+        add_costs(bench, records, which, places, n);
 }
 
 static void
-measure_decoding(Bench *bench, Measure measure, const Stream *stream, gboolean all)
+measure_decoding(Bench *bench, Measure measure, const Stream *stream)
 {
+    const gboolean all = measure != MEASURE_DECODE && measure != MEASURE_DECODE_SHUFFLED;
     const GByteArray *bytes = stream->bytes;
     guint64 samples = bench->heat->samples;
     double start = thread_seconds();
@@ -146,7 +172,7 @@ measure_decoding(Bench *bench, Measure measure, const Stream *stream, gboolean a
                              &consumed);
         used += consumed;
         if (all)
-            add_samples(bench, records, n);
+            add_samples(bench, records, n, measure == MEASURE_COST);
     } while (n == BATCH);
     add_rate(bench, measure, thread_seconds() - start);
     if (decoder.records != (guint64) n_records || decoder.garbage > 0)
@@ -187,10 +213,11 @@ measure_all(Bench *bench)
 {
     for (gint i = 0; i < rounds; i++) {
         measure_read(bench);
-        measure_decoding(bench, MEASURE_DECODE, &bench->ordered, FALSE);
-        measure_decoding(bench, MEASURE_ALL, &bench->ordered, TRUE);
-        measure_decoding(bench, MEASURE_DECODE_SHUFFLED, &bench->shuffled, FALSE);
-        measure_decoding(bench, MEASURE_ALL_SHUFFLED, &bench->shuffled, TRUE);
+        measure_decoding(bench, MEASURE_DECODE, &bench->ordered);
+        measure_decoding(bench, MEASURE_ALL, &bench->ordered);
+        measure_decoding(bench, MEASURE_COST, &bench->ordered);
+        measure_decoding(bench, MEASURE_DECODE_SHUFFLED, &bench->shuffled);
+        measure_decoding(bench, MEASURE_ALL_SHUFFLED, &bench->shuffled);
         if (i >= perf_rounds)
             continue;
         measure_perf(bench, MEASURE_PERF, bench->ordered.file, NULL);
@@ -288,6 +315,19 @@ make_guest(Bench *bench)
             g_error("no memory for the frame map");
 }
 
+/* One block in eight is split and followed. */
+static void
+make_costs(Bench *bench)
+{
+    const guint n_blocks = bench->heat->n_blocks;
+    g_autofree guint8 *classes = g_new0(guint8, n_blocks);
+
+    for (guint i = 0; i < n_blocks; i += 8)
+        classes[i] = FOLIO_COST_SPLIT;
+    bench->costs = folio_cost_table_new(n_blocks);
+    folio_cost_table_follow(bench->costs, classes, n_blocks);
+}
+
 /* ---- What is said about it */
 
 /* The processor as /proc/cpuinfo has it (not so on Arm), and the architecture. */
@@ -344,6 +384,7 @@ add_measures(Bench *bench, JsonBuilder *builder)
 
     add_double(builder, "records_per_second", all);
     add_double(builder, "records_per_second_shuffled", shuffled);
+    add_double(builder, "cost_fraction", median(bench, MEASURE_COST) / all);
     if (perf > 0) {
         add_double(builder, "perf_script_records_per_second", perf);
         add_double(builder, "perf_script_records_per_second_shuffled", perf_shuffled);
@@ -403,6 +444,7 @@ main(int argc, char **argv)
     make_stream(&bench->ordered, SPE_ORDER_KUNPENG);
     make_stream(&bench->shuffled, SPE_ORDER_SHUFFLED);
     make_guest(bench);
+    make_costs(bench);
     measure_all(bench);
     if (json)
         print_json(bench);
@@ -412,5 +454,6 @@ main(int argc, char **argv)
     clear_stream(&bench->shuffled);
     folio_frame_map_free(bench->map);
     folio_heat_table_free(bench->heat);
+    folio_cost_table_free(bench->costs);
     return 0;
 }

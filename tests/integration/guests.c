@@ -30,6 +30,7 @@ folio_test_guest_xml(const FolioTestGuest *guest)
 {
     g_autofree char *name = escape_name(guest->name);
     g_autofree char *uuid = element("uuid", guest->uuid);
+    g_autofree char *metadata = element("metadata", guest->metadata);
     g_autofree char *backing = element("memoryBacking", guest->backing);
     g_autofree char *numa = element("numa", guest->numa);
     g_autofree char *max = NULL;
@@ -37,13 +38,13 @@ folio_test_guest_xml(const FolioTestGuest *guest)
     if (guest->max_mib != 0)
         max = g_strdup_printf("<maxMemory slots='8' unit='MiB'>%u</maxMemory>", guest->max_mib);
     return g_strdup_printf(
-        "<domain type='qemu'><name>%s</name>%s%s<memory unit='MiB'>%u</memory>%s"
+        "<domain type='qemu'><name>%s</name>%s%s%s<memory unit='MiB'>%u</memory>%s"
         "<vcpu current='1'>%u</vcpu>"
         "<os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>"
         "<cpu mode='custom'><model>qemu64</model>%s</cpu>"
         "<devices><emulator>%s</emulator><controller type='usb' model='none'/>"
         "<memballoon model='none'/>%s</devices></domain>",
-        name, uuid, max != NULL ? max : "", guest->mib != 0 ? guest->mib : 16, backing,
+        name, uuid, metadata, max != NULL ? max : "", guest->mib != 0 ? guest->mib : 16, backing,
         guest->max_vcpus != 0 ? guest->max_vcpus : 1, numa,
         guest->emulator != NULL ? guest->emulator : FOLIO_TEST_QEMU,
         guest->devices != NULL ? guest->devices : "");

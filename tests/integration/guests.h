@@ -13,6 +13,7 @@ typedef struct {
     const char *name;
     const char *uuid;     /* NULL: libvirt makes one */
     const char *emulator; /* NULL: FOLIO_TEST_QEMU */
+    const char *metadata; /* inside <metadata> */
     const char *backing;  /* inside <memoryBacking> */
     const char *numa;     /* inside <numa> */
     const char *devices;  /* inside <devices> */

@@ -12,12 +12,10 @@ metadata_start(const Fixture *fixture, const char *name, const char *uuid, const
     const FolioTestGuest guest = { .name = name,
                                    .uuid = uuid,
                                    .emulator = fixture->launcher,
+                                   .metadata = metadata,
                                    .backing = FOLIO_TEST_ON_TMPFS,
                                    .mib = MIB };
-    g_autofree char *plain = folio_test_guest_xml(&guest);
-    g_auto(GStrv) halves = g_strsplit(plain, "<memory ", 2);
-    g_autofree char *xml = g_strdup_printf("%s<metadata>%s</metadata><memory %s", halves[0],
-                                           metadata != NULL ? metadata : "", halves[1]);
+    g_autofree char *xml = folio_test_guest_xml(&guest);
     virDomainPtr domain = virDomainDefineXML(fixture->connect, xml);
 
     if (domain == NULL || virDomainCreate(domain) != 0)

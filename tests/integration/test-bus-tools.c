@@ -84,6 +84,7 @@ test_gdbus(void **state)
 
     assert_holds(tree, "SetMode(in  s mode)");
     assert_holds(all, "'SplitBlocks': <uint64 0>");
+    assert_holds(all, "'Translation': <@a{sv} {}>");
     assert_holds(denied, "org.foliod1.Error.NotPermitted");
     assert_null(strstr(children, "5ec2e700"));
 }

@@ -161,6 +161,52 @@ test_collapse_and_restore(void **state)
     assert_int_equal(json_object_get_int_member(guest, "split_now_blocks"), 0);
 }
 
+/* What foliod remembers of the guest's blocks while it does not run. */
+static char *
+stop_and_read_plan(const Fixture *fixture)
+{
+    g_autofree char *path =
+        g_build_filename(fixture->daemon->directory, "run", "plans", UUID, NULL);
+    g_autoptr(GError) error = NULL;
+    char *text = NULL;
+
+    daemon_stop(fixture->daemon);
+    g_file_get_contents(path, &text, NULL, &error);
+    assert_no_error(error);
+    return text;
+}
+
+static void
+start_again(const Fixture *fixture)
+{
+    daemon_start(fixture->daemon, NULL, NULL);
+    g_free(daemon_wait_state(fixture->daemon, NAME, "located"));
+}
+
+/* So that automation lets these blocks rest. */
+static void
+test_by_hand_is_remembered(void **state)
+{
+    Fixture *fixture = *state;
+    g_autofree char *path =
+        g_build_filename(fixture->daemon->directory, "run", "plans", UUID, NULL);
+    g_autofree char *before = stop_and_read_plan(fixture);
+    g_autofree char *first = NULL, *second = NULL;
+
+    assert_holds(before, "\nacted collapse 0 ");
+    assert_true(g_file_set_contents(path, "foliod-plan 1 guest " UUID "\n", -1, NULL));
+    start_again(fixture);
+    g_free(ctl_print(WORDS("collapse", NAME, "0", "8")));
+    first = stop_and_read_plan(fixture);
+    daemon_expect_log(fixture->daemon, "plans/" UUID " is damaged and counts for nothing");
+    assert_holds(first, "\nacted collapse 0 0 0+8\nsha256 ");
+    start_again(fixture);
+    g_free(ctl_print(WORDS("collapse", NAME, "16+4", "3+1")));
+    second = stop_and_read_plan(fixture);
+    assert_holds(second, "\nacted collapse 0 0 0+3 4+4 16+4\nacted collapse 0 1 3\nsha256 ");
+    start_again(fixture);
+}
+
 /* As folioctl analyze --pid prints them. */
 static void
 test_addresses(void **state)
@@ -496,6 +542,7 @@ main(void)
         cmocka_unit_test(test_pause),
         cmocka_unit_test(test_acts_are_refused),
         cmocka_unit_test(test_collapse_and_restore),
+        cmocka_unit_test(test_by_hand_is_remembered),
         cmocka_unit_test(test_blocks_have_to_be_named),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_wrong_usage),

@@ -2,6 +2,7 @@
 /* foliod-inject on a real QEMU of libvirt's, with its sandbox, while guest and QEMU are at work:
  * nothing is seen of it in the guest nor by libvirt, and whenever it is killed QEMU goes on. */
 #include "base/error.h"
+#include "checker.h"
 #include "guests.h"
 #include "injected.h"
 
@@ -17,32 +18,6 @@
 /* Of a run without detours: 19 calls of ptrace and 5 looks, two of which look like others. */
 #define STEPS 40
 
-/* A first sector that checks memory: it fills 64 KiB with a pattern that is new in each pass, reads
- * them again, and says so on the serial port, "." when all was right and "E" otherwise, whenever
- * the BIOS has counted another tick of the timer, 18 a second: so QEMU's timers are checked too.
- *
- *          sti; cld
- *          xor ax, ax; mov ds, ax; xor bx, bx; xor bp, bp
- *    pass: inc bx
- *          mov ax, 0x2000; mov es, ax
- *          xor di, di; mov cx, 0x8000
- *    fill: mov ax, di; xor ax, bx; stosw; loop fill
- *          mov cx, 0x8000
- *   check: mov ax, di; xor ax, bx; scasw; jne wrong; loop check
- *          mov ax, [0x46c]; cmp ax, bp; je pass; mov bp, ax
- *          mov al, '.'; jmp say
- *   wrong: mov al, 'E'
- *     say: mov dx, 0x3f8; out dx, al; jmp pass
- */
-static const guchar checker[] = {
-    0xfb, 0xfc, 0x31, 0xc0, 0x8e, 0xd8, 0x31, 0xdb, 0x31, 0xed, 0x43, 0xb8, 0x00, 0x20, 0x8e, 0xc0,
-    0x31, 0xff, 0xb9, 0x00, 0x80, 0x89, 0xf8, 0x31, 0xd8, 0xab, 0xe2, 0xf9, 0xb9, 0x00, 0x80, 0x89,
-    0xf8, 0x31, 0xd8, 0xaf, 0x75, 0x0f, 0xe2, 0xf7, 0xa1, 0x6c, 0x04, 0x39, 0xe8, 0x74, 0xdb, 0x89,
-    0xc5, 0xb0, 0x2e, 0xeb, 0x02, 0xb0, 0x45, 0xba, 0xf8, 0x03, 0xee, 0xeb, 0xcd,
-};
-
-#define SECTOR_BYTES 512
-
 typedef struct {
     virConnectPtr connect;
     virDomainPtr domain;
@@ -54,58 +29,28 @@ typedef struct {
     gint refusals;
 } Subject;
 
-static char *
-write_disk(void)
-{
-    char *path = g_build_filename(g_getenv("FOLIOD_SANDBOX"), "checker.img", NULL);
-    guchar sector[SECTOR_BYTES] = { 0 };
-
-    memcpy(sector, checker, sizeof checker);
-    sector[SECTOR_BYTES - 2] = 0x55;
-    sector[SECTOR_BYTES - 1] = 0xaa;
-    assert_true(g_file_set_contents(path, (char *) sector, SECTOR_BYTES, NULL));
-    return path;
-}
-
-static gsize
-console_bytes(const Subject *subject)
-{
-    g_autofree char *text = NULL;
-    gsize length = 0;
-
-    assert_true(g_file_get_contents(subject->console, &text, &length, NULL));
-    if (memchr(text, 'E', length) != NULL)
-        fail_msg("the guest found wrong memory");
-    return length;
-}
-
 /* Its console grows by the next ticks. */
 static void
 assert_guest_goes_on(const Subject *subject)
 {
-    const gsize before = console_bytes(subject);
+    const gsize before = checker_bytes(subject->console);
 
-    folio_test_wait_until(console_bytes(subject) >= before + 2);
+    folio_test_wait_until(checker_bytes(subject->console) >= before + 2);
 }
 
 static int
 set_up(void **state)
 {
     Subject *subject = g_new0(Subject, 1);
-    g_autofree char *disk = write_disk();
-    g_autofree char *devices = NULL;
+    g_autofree char *devices = checker_make(g_getenv("FOLIOD_SANDBOX"), &subject->console);
     FolioTestGuest guest = { .name = "injected", .backing = FOLIO_TEST_ON_TMPFS };
 
     subject->program = injected_program();
-    subject->console = g_build_filename(g_getenv("FOLIOD_SANDBOX"), "injected.console", NULL);
-    devices = g_strdup_printf("<disk type='file'><source file='%s'/><target dev='hda'/></disk>"
-                              "<serial type='file'><source path='%s'/></serial>",
-                              disk, subject->console);
     guest.devices = devices;
     subject->connect = folio_test_connect("qemu:///system");
     subject->domain = folio_test_guest_start(subject->connect, &guest);
     subject->process = injected_hold(folio_test_guest_pid("injected"));
-    folio_test_wait_until(console_bytes(subject) > 0);
+    folio_test_wait_until(checker_bytes(subject->console) > 0);
     *state = subject;
     return 0;
 }
@@ -241,7 +186,7 @@ test_under_load(void **state)
     const guint n = number_of("FOLIOD_INJECTIONS", INJECTIONS);
     g_autoptr(GArray) times = g_array_new(FALSE, FALSE, sizeof(guint));
     GThread *asking = g_thread_new("asking", ask_for_ever, subject);
-    const gsize before = console_bytes(subject);
+    const gsize before = checker_bytes(subject->console);
     guint busy = 0;
 
     for (guint i = 0; i < n; i++) {
@@ -256,7 +201,7 @@ test_under_load(void **state)
     assert_true(subject->answers > 0);
     assert_int_equal(subject->refusals, 0);
     assert_free(subject);
-    assert_true(console_bytes(subject) > before);
+    assert_true(checker_bytes(subject->console) > before);
     assert_guest_goes_on(subject);
 }
 
@@ -339,9 +284,9 @@ test_still_obeys(void **state)
     gsize stopped;
 
     assert_int_equal(virDomainSuspend(subject->domain), 0);
-    stopped = console_bytes(subject);
+    stopped = checker_bytes(subject->console);
     folio_test_wait_msec(300);
-    assert_int_equal(console_bytes(subject), stopped);
+    assert_int_equal(checker_bytes(subject->console), stopped);
     assert_int_equal(virDomainResume(subject->domain), 0);
     assert_guest_goes_on(subject);
 }

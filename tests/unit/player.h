@@ -182,10 +182,16 @@ player_new(void)
 }
 
 static inline void
-play_pa(Player *player, guint64 pa)
+play_sample(Player *player, const FolioSample *sample)
 {
     g_mutex_lock(&player->lock);
     assert_true(player->n_samples < MAX_PLAYED);
-    player->samples[player->n_samples++] = (FolioSample){ .pa = pa };
+    player->samples[player->n_samples++] = *sample;
     g_mutex_unlock(&player->lock);
+}
+
+static inline void
+play_pa(Player *player, guint64 pa)
+{
+    play_sample(player, &(FolioSample){ .pa = pa });
 }

@@ -20,6 +20,7 @@ static int kpageflags_fd;
 typedef struct {
     FolioBlockFrames blocks[8];
     guint n;
+    guint64 skipped; /* see skip_at */
 } Seen;
 
 static void
@@ -37,7 +38,7 @@ read_frames(const char *start, gsize bytes, Seen *seen)
     g_autoptr(GError) error = NULL;
 
     seen->n = 0;
-    folio_block_frames_read(pagemap_fd, (gsize) start, (gsize) start + bytes, collect, seen,
+    folio_block_frames_read(pagemap_fd, (gsize) start, (gsize) start + bytes, NULL, collect, seen,
                             &error);
     assert_no_error(error);
 }
@@ -119,6 +120,43 @@ test_huge(void **state)
     if (folio_pagemap_can_scan(pagemap_fd))
         assert_int_equal(bytes_read, 3 * 8);
     munmap(start, 4 * BLOCK);
+}
+
+static gboolean
+skip_at(guint64 address, gpointer user_data)
+{
+    return address % (2 * BLOCK) == ((Seen *) user_data)->skipped;
+}
+
+/* What is wholly mapped is not read if it need not be, and not told of. */
+static void
+test_skipped(void **state)
+{
+    char *start = reserve(6 * BLOCK);
+    Seen seen = { .skipped = (gsize) start % (2 * BLOCK) };
+    g_autoptr(GError) error = NULL;
+
+    map_file_at(start, 6 * BLOCK, huge_dir, "skipped", MAP_SHARED);
+    start[0] = start[BLOCK] = start[5 * BLOCK] = 1;
+    assert_int_equal(madvise(start + 4 * BLOCK, BLOCK, MADV_NOHUGEPAGE), 0);
+    start[4 * BLOCK] = 1; /* one page of it */
+    bytes_read = 0;
+    folio_file_set_calls(&counting);
+    folio_block_frames_read(pagemap_fd, (gsize) start, (gsize) start + 6 * BLOCK, skip_at, collect,
+                            &seen, &error);
+    folio_file_set_calls(NULL);
+    assert_no_error(error);
+    if (folio_pagemap_can_scan(pagemap_fd)) {
+        assert_int_equal(seen.n, 5);
+        assert_int_equal(seen.blocks[0].address, (gsize) start + BLOCK);
+        assert_true(seen.blocks[0].in_one && seen.blocks[4].in_one);
+        assert_int_equal(seen.blocks[1].n_present, 0); /* nothing there: told of */
+        assert_int_equal(seen.blocks[3].n_present, 1);
+        assert_int_equal(bytes_read, 3 * 8);
+    } else {
+        assert_int_equal(seen.n, 6);
+    }
+    munmap(start, 6 * BLOCK);
 }
 
 /* Without PAGEMAP_SCAN all entries are read, and the same comes out. */
@@ -226,7 +264,7 @@ test_hidden(void **state)
     map_file_at(start, BLOCK, small_dir, "hidden", MAP_SHARED);
     start[0] = 1;
     folio_file_set_calls(&hiding);
-    assert_false(folio_block_frames_read(pagemap_fd, (gsize) start, (gsize) start + BLOCK, collect,
+    assert_false(folio_block_frames_read(pagemap_fd, (gsize) start, (gsize) start + BLOCK, NULL, collect,
                                          &seen, &error));
     folio_file_set_calls(NULL);
     assert_folio_error(error, FOLIO_ERROR_NOT_PERMITTED);
@@ -241,7 +279,7 @@ assert_ended(int fd, const FolioFileCalls *calls)
     Seen seen = { .n = 0 };
 
     folio_file_set_calls(calls);
-    assert_false(folio_block_frames_read(fd, 16 * BLOCK, 17 * BLOCK, collect, &seen, &error));
+    assert_false(folio_block_frames_read(fd, 16 * BLOCK, 17 * BLOCK, NULL, collect, &seen, &error));
     folio_file_set_calls(NULL);
     assert_folio_error(error, FOLIO_ERROR_NOT_FOUND);
 }
@@ -338,6 +376,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_huge),
+        cmocka_unit_test(test_skipped),
         cmocka_unit_test(test_old_kernel),
         cmocka_unit_test(test_small),
         cmocka_unit_test(test_misaligned),

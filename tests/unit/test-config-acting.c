@@ -69,6 +69,25 @@ test_budget(void **state)
     assert_budget("[Acting]\nHostMaxRate=64M\nActShare=0.5%\n", 64 << 20, 0.005);
 }
 
+static guint
+load_max_tracked(const char *text)
+{
+    g_autoptr(GPtrArray) errors = folio_config_errors_new();
+    g_autoptr(FolioConfig) config = load_text(text, errors);
+
+    assert_int_equal(errors->len, 0);
+    return config->acting.max_tracked_split;
+}
+
+static void
+test_max_tracked(void **state)
+{
+    assert_int_equal(load_max_tracked(""), 65536);
+    assert_int_equal(load_max_tracked("[Acting]\nMaxTrackedSplit=\n"), 65536);
+    assert_int_equal(load_max_tracked("[Acting]\nMaxTrackedSplit=0\n"), 0);
+    assert_int_equal(load_max_tracked("[Acting]\nMaxTrackedSplit=4194304\n"), 4194304);
+}
+
 static void
 test_refused(void **state)
 {
@@ -85,8 +104,13 @@ test_refused(void **state)
         { "Inject=true", "Inject: \"true\" is not allowed; allowed are no, yes" },
         { "RestoreOnStop=always", "RestoreOnStop: \"always\" is not allowed" },
         { "Injection=no",
-          "those of [Acting] are Actuators, Inject, RestoreOnStop, HostMaxRate, ActShare" },
+          "those of [Acting] are Actuators, Inject, RestoreOnStop, HostMaxRate, ActShare, "
+          "MaxTrackedSplit" },
         { "HostMaxRate=fast", "HostMaxRate: \"fast\" is not allowed; allowed are " },
+        { "MaxTrackedSplit=4194305",
+          "MaxTrackedSplit: \"4194305\" is no number of blocks; allowed are 0 to 4194304" },
+        { "MaxTrackedSplit=-1", "\"-1\" is no number of blocks" },
+        { "MaxTrackedSplit=64K", "\"64K\" is no number of blocks" },
         { "ActShare=0%", "ActShare: \"0%\" is no share of one core; allowed are 0.01% to 100%" },
     };
 
@@ -112,6 +136,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_taken),
         cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_max_tracked),
         cmocka_unit_test(test_refused),
     };
 

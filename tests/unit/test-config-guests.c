@@ -96,6 +96,7 @@ test_defaults(void **state)
     assert_int_equal(all->khugepaged, FOLIO_KHUGEPAGED_AUTO);
     assert_int_equal(config->hint_ceiling, FOLIO_MODE_ADAPTIVE);
     assert_false(config->status_metadata);
+    assert_false(config->heat_in_metadata);
     assert_int_equal(g_hash_table_size(config->guest_hints), 0);
 }
 
@@ -107,7 +108,7 @@ test_of_all_guests(void **state)
 
     write_file(fixture->root, "foliod.conf",
                "[Guests]\nMode=adaptive\nSplitOrder=4\nSparseBelow=51\nMaxRate=1G\n"
-               "Khugepaged=keep\nHintCeiling=split\nStatusMetadata=yes\n");
+               "Khugepaged=keep\nHintCeiling=split\nStatusMetadata=yes\nHeatInMetadata=yes\n");
     config = load(fixture);
     assert_int_equal(fixture->errors->len, 0);
     assert_int_equal(config->guest_defaults.mode, FOLIO_MODE_ADAPTIVE);
@@ -117,6 +118,7 @@ test_of_all_guests(void **state)
     assert_int_equal(config->guest_defaults.khugepaged, FOLIO_KHUGEPAGED_KEEP);
     assert_int_equal(config->hint_ceiling, FOLIO_MODE_SPLIT);
     assert_true(config->status_metadata);
+    assert_true(config->heat_in_metadata);
 }
 
 static void

@@ -293,6 +293,7 @@ static const BadFile bad_files[] = {
     { "[Guests]\nHintCeiling=off\n", 2, "HintCeiling",
       "allowed are observe, split, collapse, adaptive" },
     { "[Guests]\nStatusMetadata=maybe\n", 2, "StatusMetadata", "allowed are no, yes" },
+    { "[Guests]\nHeatInMetadata=16K\n", 2, "HeatInMetadata", "allowed are no, yes" },
     { "[Guests]\nScan=pagemap\n", 2, "Scan", "allowed are auto, pagemap-scan, smaps" },
     { "[Guests]\nMode=off\nScan=smaps\nMode=off\n", 4, "Mode", "already set in line 2" },
     { "[Guests]\nMode=off\n[Libvirt]\n[Guests]\nMode=observe\n", 5, "Mode",

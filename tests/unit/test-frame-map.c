@@ -4,6 +4,8 @@
 
 #include "heat/frame-map.h"
 
+#include <malloc.h>
+
 static FolioPlace
 place_of(guint block, guint sub_page)
 {
@@ -104,6 +106,43 @@ test_collapse_after_split(void **state)
     for (guint i = 0; i < map->chunk_tables->len; i++)
         assert_null(map->chunk_tables->pdata[i]);
     assert_int_equal(map->free_block_tables->len, map->block_tables->len);
+}
+
+/* What foliod may take for each block that is split, of which this is the most. */
+#define MOST_A_BLOCK 2048
+
+enum { MANY = 256, GONE_PAGES = 400, STRAYS = 150 };
+
+/* Blocks that were split and of which most pages have gone; then some of these come back, in frames
+ * that others have left. */
+static void
+test_memory_of_split_blocks(void **state)
+{
+    g_autoptr(FolioFrameMap) map = folio_frame_map_new();
+    gsize before, gone;
+
+    for (guint b = 0; b < MANY; b++)
+        assert_true(folio_frame_map_set_block(map, b, (b + 1) * 512));
+    before = mallinfo2().uordblks;
+    for (guint b = 0; b < MANY; b++) {
+        for (guint i = 0; i < GONE_PAGES; i++)
+            folio_frame_map_drop_page(map, place_of(b, i));
+    }
+    gone = mallinfo2().uordblks;
+    assert_true(gone - before <= MANY * 256);
+    for (guint b = 0; b < MANY; b++) {
+        for (guint i = 0; i < STRAYS; i++)
+            assert_true(folio_frame_map_set_page(map, place_of(b, i),
+                                                 ((b + 7) % MANY + 1) * 512 + 399 - i));
+    }
+    print_message("%zu bytes a split block, %zu with %d pages elsewhere\n", (gone - before) / MANY,
+                  (mallinfo2().uordblks - before) / MANY, STRAYS);
+    assert_true(mallinfo2().uordblks - before <= MANY * MOST_A_BLOCK);
+    assert_int_equal(folio_frame_map_find(map, 8 * 512 + 399), place_of(0, 0));
+    for (guint b = 0; b < MANY; b++)
+        folio_frame_map_drop_block(map, b);
+    assert_int_equal(map->free_block_tables->len, map->block_tables->len);
+    assert_int_equal(map->free_chunk_tables->len, map->chunk_tables->len);
 }
 
 static void
@@ -221,6 +260,7 @@ main(void)
         cmocka_unit_test(test_page_moves_out),
         cmocka_unit_test(test_frame_is_reused),
         cmocka_unit_test(test_collapse_after_split),
+        cmocka_unit_test(test_memory_of_split_blocks),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_random_moves),
     };

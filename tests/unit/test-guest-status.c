@@ -54,6 +54,17 @@ test_small_and_unknown(void **state)
     assert_non_null(strstr(unknown, "ram-mib=\"0\" huge-mib=\"0\" sparse-mib=\"0\""));
 }
 
+static void
+test_heat(void **state)
+{
+    FolioGuestStatus status = base;
+    g_autofree char *text = NULL;
+
+    status.heat = "1:512:32:a16";
+    text = folio_guest_status_print(&status);
+    assert_true(g_str_has_suffix(text, " dense-mib=\"0\" heat=\"1:512:32:a16\"/>"));
+}
+
 int
 main(void)
 {
@@ -61,6 +72,7 @@ main(void)
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_coarse),
         cmocka_unit_test(test_small_and_unknown),
+        cmocka_unit_test(test_heat),
     };
 
     return cmocka_run_group_tests_name("guest-status", tests, NULL, NULL);

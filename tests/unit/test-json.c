@@ -120,6 +120,8 @@ test_list(void **state)
                                            "split_now_blocks",
                                            "recollapsed_blocks",
                                            "keeper",
+                                           "tracked_blocks",
+                                           "translation",
                                            NULL };
     g_autoptr(JsonParser) parser = json_parser_new();
     g_autoptr(GPtrArray) guests = guests_new();
@@ -245,6 +247,7 @@ manager_new(gboolean by_host)
     g_variant_dict_insert(&dict, "HostSamples", "t", (guint64) (by_host ? 9000 : 0));
     g_variant_dict_insert(&dict, "HostUnmappedSamples", "t", (guint64) (by_host ? 800 : 0));
     g_variant_dict_insert(&dict, "HostLostSamples", "t", (guint64) (by_host ? 70 : 0));
+    g_variant_dict_insert(&dict, "MaxTrackedSplit", "u", 65536);
     return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
@@ -286,6 +289,8 @@ test_status(void **state)
     assert_int_equal(json_object_get_int_member(root, "host_samples"), 9000);
     assert_int_equal(json_object_get_int_member(root, "host_unmapped_samples"), 800);
     assert_int_equal(json_object_get_int_member(root, "host_lost_samples"), 70);
+    assert_int_equal(json_object_get_int_member(root, "max_tracked_split"), 65536);
+    assert_int_equal(json_object_get_int_member(root, "tracked_blocks"), 0);
 }
 
 static void

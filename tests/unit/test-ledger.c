@@ -234,6 +234,23 @@ test_looked(void **state)
     assert_int_equal(counted, 1);
 }
 
+/* Without waiting: only what is there, and only of that process. */
+static void
+test_peek(void **state)
+{
+    Stage *stage = *state;
+    g_autoptr(FolioLedger) ledger = folio_ledger_open(stage->run);
+    g_autoptr(FolioLedgerGuest) guest = NULL;
+    g_autoptr(FolioLedgerGuest) peeked = NULL;
+
+    assert_null(folio_ledger_peek_guest(ledger, FAKE_UUID, stage->process));
+    guest = stage_guest(stage, ledger);
+    peeked = folio_ledger_peek_guest(ledger, FAKE_UUID, stage->process);
+    assert_ptr_equal(peeked, guest);
+    stage_restart_guest(stage, 123456);
+    assert_null(folio_ledger_peek_guest(ledger, FAKE_UUID, stage->process));
+}
+
 static void
 test_ram_that_goes(void **state)
 {
@@ -400,12 +417,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        STAGE_TEST(test_nothing),      STAGE_TEST(test_is_adopted),
-        STAGE_TEST(test_begun),        STAGE_TEST(test_other_process),
-        STAGE_TEST(test_forgotten),    STAGE_TEST(test_other_boot),
-        STAGE_TEST(test_looked),       STAGE_TEST(test_ram_that_goes),
-        STAGE_TEST(test_bad_requests), STAGE_TEST(test_knobs),
-        STAGE_TEST(test_threads),
+        STAGE_TEST(test_nothing),       STAGE_TEST(test_is_adopted),    STAGE_TEST(test_begun),
+        STAGE_TEST(test_other_process), STAGE_TEST(test_forgotten),     STAGE_TEST(test_other_boot),
+        STAGE_TEST(test_looked),        STAGE_TEST(test_ram_that_goes), STAGE_TEST(test_peek),
+        STAGE_TEST(test_bad_requests),  STAGE_TEST(test_knobs),         STAGE_TEST(test_threads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@ metrics(void)
 {
     g_autoptr(GVariant) manager =
         parse("{'Version': <'1.2'>, 'Connected': <true>, 'Paused': <false>,"
-              " 'HostSamples': <uint64 7>, 'JobsDone': <uint64 3>}");
+              " 'HostSamples': <uint64 7>, 'JobsDone': <uint64 3>, 'MaxTrackedSplit': <uint32 9>}");
     g_autoptr(GPtrArray) guests = g_ptr_array_new_with_free_func((GDestroyNotify) g_variant_unref);
 
     g_ptr_array_add(guests,
@@ -30,7 +30,9 @@ metrics(void)
                                   " 'SplitBlocks': <uint64 37>, 'CollapsedBlocks': <uint64 30>,"
                                   " 'LeftBlocks': <uint64 2>, 'PartlyBlocks': <uint64 1>,"
                                   " 'RecollapsedBlocks': <uint64 3>, 'SplitNowBlocks': <uint64 4>,"
-                                  " 'Keeper': <'flag'>}"));
+                                  " 'TrackedBlocks': <uint64 4>, 'SplitWalks': <uint64 12>,"
+                                  " 'SplitTranslationCycles': <uint64 900>,"
+                                  " 'OtherTimedSamples': <uint64 70>, 'Keeper': <'flag'>}"));
     return folio_metrics_text(manager, guests);
 }
 
@@ -64,6 +66,12 @@ test_figures(void **state)
     assert_line(text, "foliod_guest_left_blocks_total{uuid=\"bb\"} 2");
     assert_line(text, "foliod_guest_partly_blocks_total{uuid=\"bb\"} 1");
     assert_line(text, "foliod_guest_recollapsed_blocks_total{uuid=\"bb\"} 3");
+    assert_line(text, "foliod_max_tracked_split 9");
+    assert_line(text, "foliod_guest_tracked_blocks{uuid=\"bb\"} 4");
+    assert_line(text, "# TYPE foliod_guest_split_walks_total counter");
+    assert_line(text, "foliod_guest_split_walks_total{uuid=\"bb\"} 12");
+    assert_line(text, "foliod_guest_split_translation_cycles_total{uuid=\"bb\"} 900");
+    assert_line(text, "foliod_guest_other_timed_samples_total{uuid=\"bb\"} 70");
     assert_line(text, "# TYPE foliod_guest_split_now_blocks gauge");
     assert_line(text, "foliod_guest_split_now_blocks{uuid=\"bb\"} 4");
 }

@@ -47,6 +47,50 @@ tear_down(void **state)
     return 0;
 }
 
+/* How a change went. */
+typedef struct {
+    gboolean over;
+    GError *error;
+} Outcome;
+
+static void
+on_done(const GError *error, gpointer user_data)
+{
+    Outcome *outcome = user_data;
+
+    outcome->over = TRUE;
+    outcome->error = error != NULL ? g_error_copy(error) : NULL;
+}
+
+static gboolean
+wait_for(Outcome *outcome, GError **error)
+{
+    while (!outcome->over)
+        g_main_context_iteration(NULL, TRUE);
+    if (outcome->error == NULL)
+        return TRUE;
+    g_propagate_error(error, outcome->error);
+    return FALSE;
+}
+
+static gboolean
+set_paused(FolioRunState *run_state, gboolean paused, GError **error)
+{
+    Outcome outcome = { 0 };
+
+    folio_run_state_set_paused(run_state, paused, on_done, &outcome);
+    return wait_for(&outcome, error);
+}
+
+static gboolean
+set_mode(FolioRunState *run_state, const char *uuid, const FolioMode *mode, GError **error)
+{
+    Outcome outcome = { 0 };
+
+    folio_run_state_set_mode(run_state, uuid, mode, on_done, &outcome);
+    return wait_for(&outcome, error);
+}
+
 static void
 assert_mode(const FolioRunState *run_state, const char *uuid, FolioMode expected)
 {
@@ -80,9 +124,9 @@ test_is_kept(void **state)
     struct stat info;
     FolioMode mode;
 
-    assert_true(folio_run_state_set_paused(first, TRUE, NULL));
-    assert_true(folio_run_state_set_mode(first, UUID, &split, NULL));
-    assert_true(folio_run_state_set_mode(first, OTHER, &off, NULL));
+    assert_true(set_paused(first, TRUE, NULL));
+    assert_true(set_mode(first, UUID, &split, NULL));
+    assert_true(set_mode(first, OTHER, &off, NULL));
     assert_return_code(stat(fixture->file, &info), errno);
     assert_int_equal(info.st_mode & 0777, 0600);
 
@@ -90,8 +134,8 @@ test_is_kept(void **state)
     assert_true(folio_run_state_get_paused(second));
     assert_mode(second, UUID, FOLIO_MODE_SPLIT);
     assert_mode(second, OTHER, FOLIO_MODE_OFF);
-    assert_true(folio_run_state_set_mode(second, UUID, NULL, NULL));
-    assert_true(folio_run_state_set_paused(second, FALSE, NULL));
+    assert_true(set_mode(second, UUID, NULL, NULL));
+    assert_true(set_paused(second, FALSE, NULL));
 
     third = folio_run_state_load(fixture->directory);
     assert_false(folio_run_state_get_paused(third));
@@ -126,7 +170,7 @@ test_bad_files(void **state)
         if (!folio_run_state_get_paused(run_state))
             fail_msg("no pause: %s", texts[i]);
         assert_false(folio_run_state_get_mode(run_state, UUID, &mode));
-        assert_true(folio_run_state_set_paused(run_state, FALSE, NULL));
+        assert_true(set_paused(run_state, FALSE, NULL));
         mended = folio_run_state_load(fixture->directory);
         assert_false(folio_run_state_get_paused(mended));
     }
@@ -160,11 +204,11 @@ test_what_cannot_be_written_is_not_set(void **state)
     FolioMode mode;
 
     assert_return_code(g_mkdir_with_parents(inside, 0700), errno);
-    assert_false(folio_run_state_set_paused(run_state, TRUE, &first));
+    assert_false(set_paused(run_state, TRUE, &first));
     assert_folio_error(first, FOLIO_ERROR_FAILED);
     assert_non_null(strstr(first->message, fixture->file));
     assert_false(folio_run_state_get_paused(run_state));
-    assert_false(folio_run_state_set_mode(run_state, UUID, &split, &second));
+    assert_false(set_mode(run_state, UUID, &split, &second));
     assert_false(folio_run_state_get_mode(run_state, UUID, &mode));
     assert_return_code(g_rmdir(inside), errno);
     assert_return_code(g_rmdir(fixture->file), errno);
@@ -182,14 +226,47 @@ test_modes_are_bounded(void **state)
     for (guint i = 0; i < FOLIO_RUN_STATE_MODES_MAX; i++) {
         g_autofree char *uuid = g_strdup_printf("00000000-0000-4000-8000-%012x", i);
 
-        assert_true(folio_run_state_set_mode(run_state, uuid, &off, NULL));
+        assert_true(set_mode(run_state, uuid, &off, NULL));
     }
-    assert_false(folio_run_state_set_mode(run_state, UUID, &off, &error));
+    assert_false(set_mode(run_state, UUID, &off, &error));
     assert_folio_error(error, FOLIO_ERROR_BUSY);
     /* As many can be read again. */
     again = folio_run_state_load(fixture->directory);
     assert_false(folio_run_state_get_paused(again));
     assert_mode(again, "00000000-0000-4000-8000-0000000003ff", FOLIO_MODE_OFF);
+}
+
+/* Nothing holds before it is written down, and changes come one after the other. */
+static void
+test_changes_keep_their_order(void **state)
+{
+    const FolioMode split = FOLIO_MODE_SPLIT;
+    Fixture *fixture = *state;
+    FolioRunState *run_state = folio_run_state_load(fixture->directory);
+    g_autoptr(FolioRunState) after = NULL;
+    Outcome outcomes[4] = { 0 };
+
+    folio_run_state_set_paused(run_state, TRUE, on_done, &outcomes[0]);
+    folio_run_state_set_mode(run_state, UUID, &split, on_done, &outcomes[1]);
+    folio_run_state_set_paused(run_state, FALSE, on_done, &outcomes[2]);
+    folio_run_state_set_mode(run_state, UUID, NULL, on_done, &outcomes[3]);
+    assert_false(folio_run_state_get_paused(run_state));
+    for (guint i = 0; i < G_N_ELEMENTS(outcomes); i++) {
+        FolioMode mode;
+
+        assert_true(wait_for(&outcomes[i], NULL));
+        assert_int_equal(folio_run_state_get_paused(run_state), i < 2);
+        assert_int_equal(folio_run_state_get_mode(run_state, UUID, &mode), i == 1 || i == 2);
+        for (guint later = i + 1; later < G_N_ELEMENTS(outcomes); later++)
+            assert_false(outcomes[later].over);
+    }
+    /* What was asked for is still written when nobody wants to know any more. */
+    outcomes[0].over = FALSE;
+    folio_run_state_set_paused(run_state, TRUE, on_done, &outcomes[0]);
+    folio_run_state_free(run_state);
+    assert_true(wait_for(&outcomes[0], NULL));
+    after = folio_run_state_load(fixture->directory);
+    assert_true(folio_run_state_get_paused(after));
 }
 
 #define state_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -204,6 +281,7 @@ main(void)
         state_test(test_file_of_anybody_is_not_believed),
         state_test(test_what_cannot_be_written_is_not_set),
         state_test(test_modes_are_bounded),
+        state_test(test_changes_keep_their_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

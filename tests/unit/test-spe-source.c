@@ -30,6 +30,9 @@ expect_sample(const FolioSpeRecord *record)
     if ((record->present & 1 << FOLIO_SPE_TOTAL_LATENCY) != 0) {
         sample.flags |= FOLIO_SAMPLE_HAS_LATENCY;
         sample.total_latency = (guint16) record->total_latency;
+    }
+    if ((record->present & 1 << FOLIO_SPE_TRANSLATION_LATENCY) != 0) {
+        sample.flags |= FOLIO_SAMPLE_TRANSLATED;
         sample.translation_latency = (guint16) record->translation_latency;
     }
     return sample;

@@ -125,8 +125,8 @@ assert_look(Watched *watched, guint64 recollapsed, guint64 split_now)
     g_autoptr(GError) error = NULL;
     guint64 counted = 99;
 
-    folio_watch_look(watched->fixture.process, watched->ram, watched->guest, "/proc", &counted,
-                     &error);
+    folio_watch_look(watched->fixture.process, watched->ram, watched->guest, "/proc", G_MAXUINT,
+                     &counted, &error);
     assert_no_error(error);
     assert_int_equal(counted, recollapsed);
     assert_int_equal(folio_ledger_count(watched->guest).split_now, split_now);
@@ -250,8 +250,8 @@ test_in_parts(void **state)
     say_split(watched, watched->huge, N_BLOCKS);
     say_split(watched, watched->small, N_BLOCKS);
     while (seen < N_BLOCKS) {
-        assert_true(folio_watch_look_at_some(watched->fixture.process, watched->ram, watched->guest,
-                                             "/proc", 3, &counted, NULL));
+        assert_true(folio_watch_look(watched->fixture.process, watched->ram, watched->guest,
+                                     "/proc", 3, &counted, NULL));
         assert_true(counted <= 3);
         seen += counted;
         assert_true(++looks < 10);
@@ -261,8 +261,8 @@ test_in_parts(void **state)
     say_split(watched, watched->huge, 1);
     say_split(watched, watched->huge + 3 * BLOCK, 1);
     for (seen = looks = 0; seen < 2; seen += counted) {
-        assert_true(folio_watch_look_at_some(watched->fixture.process, watched->ram, watched->guest,
-                                             "/proc", 1, &counted, NULL));
+        assert_true(folio_watch_look(watched->fixture.process, watched->ram, watched->guest,
+                                     "/proc", 1, &counted, NULL));
         assert_true(++looks < 20);
     }
     assert_int_equal(folio_ledger_count(watched->guest).split_now, N_BLOCKS);
@@ -277,14 +277,14 @@ test_errors(void **state)
 
     say_split(watched, watched->small, 1);
     assert_false(folio_watch_look(watched->fixture.process, watched->ram, watched->guest,
-                                  watched->fixture.host->root, &counted, &error));
+                                  watched->fixture.host->root, G_MAXUINT, &counted, &error));
     assert_folio_error(error, FOLIO_ERROR_NOT_FOUND);
     assert_non_null(strstr(error->message, "kpageflags"));
     g_clear_error(&error);
     /* As if the process had ended. */
     fake_proc_link(watched->fixture.host, "pagemap", "/proc/self/nothing");
     assert_false(folio_watch_look(watched->fixture.process, watched->ram, watched->guest, "/proc",
-                                  &counted, &error));
+                                  G_MAXUINT, &counted, &error));
     assert_folio_error(error, FOLIO_ERROR_NOT_FOUND);
     assert_int_equal(folio_ledger_count(watched->guest).split_now, 1);
 }

@@ -114,6 +114,15 @@ class Score(unittest.TestCase):
             run.pages[(SPLIT_IN - 1, block)] = 60
         self.broken(run, 'truly sparse when they were split')
 
+    def test_one_of_few_was_not_sparse(self):
+        run = MadeUpRun()
+        run.split = run.collapsed = list(range(9))
+        run.split_after = []
+        run.pages[(SPLIT_IN - 1, 0)] = 60
+        self.assertEqual(score(run, '--any-program')[0], 0)
+        run.pages[(SPLIT_IN - 1, 1)] = 60
+        self.broken(run, 'truly sparse when they were split', '--any-program')
+
     def test_idle_ones_do_not_count(self):
         run = MadeUpRun()
         for block in range(50):

@@ -78,6 +78,7 @@ read_record(FILE *file, struct record *record)
 struct places {
     uint32_t *page;
     size_t frames;
+    struct truth_page *read; /* room for a window of all of them */
 };
 
 static void
@@ -132,16 +133,18 @@ static void
 take_truth(FILE *truth, uint32_t cut, const struct places *places, struct use *uses)
 {
     struct truth_window window;
-    struct truth_page page;
 
     do {
         if (fread(&window, sizeof(window), 1, truth) != 1)
             die("the truth ends before the records do");
-        for (uint64_t i = 0; i < window.pages; i++) {
-            if (fread(&page, sizeof(page), 1, truth) != 1)
-                die("the truth ends in a window");
-            if (uses && window.cut == cut && places->page[page.index] != 0)
-                count_page(uses, places->page[page.index] - 1, page.counts);
+        if (window.pages > places->frames ||
+            fread(places->read, sizeof(*places->read), window.pages, truth) != window.pages)
+            die("the truth ends in a window");
+        for (uint64_t i = 0; uses && window.cut == cut && i < window.pages; i++) {
+            const struct truth_page *page = &places->read[i];
+
+            if (places->page[page->index] != 0)
+                count_page(uses, places->page[page->index] - 1, page->counts);
         }
     } while (window.cut != cut);
 }
@@ -167,9 +170,9 @@ main(int argc, char **argv)
         die("usage: uses RECORDS TRUTH");
     places.frames = header.ram_size / PAGE_SIZE;
     places.page = calloc(places.frames, sizeof(*places.page));
-    if (!before.frames || !now.frames || !uses || !places.page)
+    places.read = malloc(places.frames * sizeof(*places.read));
+    if (!before.frames || !now.frames || !uses || !places.page || !places.read)
         die("no memory");
-    setvbuf(truth, NULL, _IOFBF, 1 << 20);
     if (!read_record(records, &before))
         die("there is no record");
     take_truth(truth, before.cut, &places, NULL);

@@ -7,12 +7,17 @@
  * and after the move. Each block in use is used as often as any other; one access in two dozen
  * stores.
  *
+ * With SWITCHES=yes on the kernel's command line there is a second process, which does nothing but
+ * wake up every 5 ms: so that address spaces are switched, as in a guest that does more than one
+ * thing.
+ *
  * All of its memory has contents that are known, and every word that it loads is checked. Told
  * "check" it goes through all of it, idle blocks too. */
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -244,6 +249,15 @@ is_told(char *line, size_t size)
     return n > 0;
 }
 
+static void
+start_switches(void)
+{
+    if (!getenv("SWITCHES") || fork() != 0)
+        return;
+    for (;;)
+        usleep(5000);
+}
+
 static bool
 start(void)
 {
@@ -269,6 +283,7 @@ main(void)
 
     while (!start())
         pause();
+    start_switches();
     set_phase(phase);
     puts("patchwork: ready");
     for (size_t round = 1;; round++) {

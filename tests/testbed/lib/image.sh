@@ -5,12 +5,12 @@
 
 image_packages=(base-files base-passwd bash busybox coreutils dash diffutils findutils grep gzip
     hostname kmod libc-bin libc6-dev libcmocka-dev mawk mount ncurses-base procps python3 sed tar util-linux)
+# What programs of nested guests are linked with, beside libc.
+guest_packages=(libsqlite3-dev)
 # Only where KVM works inside: what foliod is built against, and the host that it runs on.
 agent_packages=(libglib2.0-dev libvirt-dev libvirt-glib-1.0-dev libsystemd-dev libpolkit-gobject-1-dev
     libjson-glib-dev libxml2-dev libcairo2-dev dbus polkitd libvirt-daemon libvirt-daemon-driver-qemu
     libvirt-clients linux-perf)
-# What programs of nested guests are linked with.
-guest_packages=(libsqlite3-dev)
 
 # The machine's own sources of Debian, whatever form they are written in. A proxy and the like are apt's
 # own configuration, which mmdebstrap does not take over by itself.
@@ -45,9 +45,9 @@ extract_root() { # ROOT ARCH
 debian_suite() { (. /etc/os-release && echo "$VERSION_CODENAME"); }
 
 packages_of() { # ARCH
-    printf '%s\n' "${image_packages[@]}"
+    printf '%s\n' "${image_packages[@]}" "${guest_packages[@]}"
     case $1 in
-    arm64) printf '%s\n' qemu-system-arm "${agent_packages[@]}" "${guest_packages[@]}" ;;
+    arm64) printf '%s\n' qemu-system-arm "${agent_packages[@]}" ;;
     *) echo qemu-system-x86 ;;
     esac
 }
