@@ -41,7 +41,9 @@ policy_split_all() {
 # not seen accessed for 4 s is split, what was in half of all samples for 1.6 s is collapsed.
 damon_seconds=60
 
-put() { echo "$2" > "$1" || { echo "$1: $2"; return 1; }; } # FILE VALUE
+# While a kdamond answers, its files are busy.
+store() { echo "$2" > "$1"; } # FILE VALUE
+put() { wait_until 30 "$1 to take $2" store "$1" "$2"; }
 
 damon_scheme() { # NUMBER ACTION ORDER LEAST-ACCESSES MOST-ACCESSES LEAST-AGE
     local scheme=$kdamonds/0/contexts/0/schemes/$1
