@@ -24,6 +24,7 @@ typedef struct {
 } QemuPluginInfo;
 
 typedef void (*QemuPluginTranslation)(uint64_t id, struct qemu_plugin_tb *tb);
+typedef void (*QemuPluginExecution)(unsigned vcpu, void *data);
 typedef void (*QemuPluginAccess)(unsigned vcpu, uint32_t info, uint64_t address, void *data);
 typedef void (*QemuPluginExit)(uint64_t id, void *data);
 
@@ -37,6 +38,8 @@ int qemu_plugin_install(uint64_t id, const QemuPluginInfo *info, int argc, char 
 void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, QemuPluginTranslation callback);
 void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, QemuPluginAccess callback,
                                       int flags, int read_write, void *data);
+void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, QemuPluginExecution callback,
+                                          int flags, void *data);
 void qemu_plugin_register_atexit_cb(uint64_t id, QemuPluginExit callback, void *data);
 
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);

@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -23,31 +22,10 @@
 #include "mapping.h"
 #include "test.h"
 
-/* The frames of all pages in the file, 0 where there is none. */
-static uint64_t *
-frames_in_file(const struct guest_ram *ram)
-{
-    size_t pages = ram->bytes / PAGE_SIZE;
-    unsigned char *view = guest_ram_map(ram), *present = malloc(pages);
-    uint64_t *frames = calloc(pages, sizeof *frames);
-
-    assert_non_null(present);
-    assert_non_null(frames);
-    if (mincore(view, ram->bytes, present) < 0)
-        fail_msg("mincore of the guest's RAM");
-    for (size_t i = 0; i < pages; i++)
-        if (present[i] & 1)
-            (void) *(volatile unsigned char *) (view + i * PAGE_SIZE);
-    frames_of_process(getpid(), (uintptr_t) view, pages, frames);
-    munmap(view, ram->bytes);
-    free(present);
-    return frames;
-}
-
 static void
 record(const struct guest_ram *ram, const char *path)
 {
-    uint64_t *frames = frames_in_file(ram);
+    uint64_t *frames = guest_ram_file_frames(ram);
     FILE *file = fopen(path, "w");
 
     assert_non_null(file);
@@ -110,7 +88,7 @@ print_place(const uint64_t *before, const uint64_t *now)
 static void
 print_blocks(const struct guest_ram *ram, const uint64_t *before)
 {
-    uint64_t *now = frames_in_file(ram);
+    uint64_t *now = guest_ram_file_frames(ram);
 
     for (size_t block = 0; block < ram->bytes / BLOCK_BYTES; block++) {
         size_t page = block * BLOCK_PAGES;

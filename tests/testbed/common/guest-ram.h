@@ -25,3 +25,7 @@ unsigned char *guest_ram_map(const struct guest_ram *ram);
 uint64_t guest_ram_pa(const struct guest_ram *ram, uint64_t guest_pa);
 /* The host's frame of each page of RAM, 0 where there is none yet; to be freed by the caller. */
 uint64_t *guest_ram_frames(const struct guest_ram *ram);
+/* The same as the file has them: a split leaves memory unmapped in QEMU. Makes no page. The caller
+ * should have no huge pages (PR_SET_THP_DISABLE), or khugepaged comes to the RAM through its view.
+ */
+uint64_t *guest_ram_file_frames(const struct guest_ram *ram);

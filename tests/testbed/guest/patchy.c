@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A first process of a nested guest (rdinit=/patchy) that uses some blocks of the guest's memory
  * all over, and of others four pages only. It says which blocks these are, by their address in the
- * guest, and then loads their pages for ever, each block as often as any other, and says now and
- * then how many words were wrong. */
+ * guest, and then loads their pages for ever, and says now and then how many words were wrong.
+ *
+ * Each block is loaded as often as any other, unless the kernel's command line says ZIPF=1: then
+ * the first of either kind most often, the second half as often, the third a third. With TICK_MS=N
+ * a second process runs for a moment all N milliseconds. */
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,6 +34,9 @@ struct block {
 
 static struct block *blocks[MAX_BLOCKS]; /* by address in the guest */
 static struct block *used[N_SPARSE + N_DENSE];
+
+/* The place of a block among used, by a number that is drawn. */
+static uint8_t chosen[4096];
 
 static uint64_t *
 take_memory(size_t *n_pages)
@@ -97,6 +103,37 @@ draw(uint32_t *state)
     return *state;
 }
 
+static double
+weight(size_t block, bool zipf)
+{
+    return zipf ? 1.0 / (double) (1 + (block < N_SPARSE ? block : block - N_SPARSE)) : 1;
+}
+
+static void
+fill_chosen(bool zipf)
+{
+    double all = 0, below = 0;
+    size_t n = 0;
+
+    for (size_t block = 0; block < N_SPARSE + N_DENSE; block++)
+        all += weight(block, zipf);
+    for (size_t block = 0; block < N_SPARSE + N_DENSE; block++) {
+        below += weight(block, zipf);
+        while (n < sizeof chosen && (double) n < below / all * sizeof chosen)
+            chosen[n++] = (uint8_t) block;
+    }
+}
+
+/* Each time that it runs the processor changes to its address space and back. */
+static void
+start_ticking(const char *ms)
+{
+    if (!ms || fork() != 0)
+        return;
+    for (;;)
+        usleep((unsigned) strtoul(ms, NULL, 10) * 1000);
+}
+
 static size_t
 load(uint32_t *state)
 {
@@ -104,7 +141,7 @@ load(uint32_t *state)
 
     for (size_t i = 0; i < ROUNDS; i++) {
         uint32_t drawn = draw(state);
-        size_t block = (drawn >> 9) % (N_SPARSE + N_DENSE);
+        size_t block = chosen[(drawn >> 9) % sizeof chosen];
         size_t page = block < N_SPARSE ? drawn % HOT_PAGES * 100 + block : drawn % BLOCK_PAGES;
         const volatile uint64_t *word = used[block]->pages[page];
 
@@ -129,6 +166,8 @@ main(void)
         for (;;)
             pause();
     }
+    fill_chosen(getenv("ZIPF") != NULL);
+    start_ticking(getenv("TICK_MS"));
     puts("patchy: ready");
     for (size_t round = 1;; round++) {
         wrong += load(&state);

@@ -13,6 +13,7 @@ mkdir -p $host
 # Seconds. A loaded machine that emulates two processors is slow.
 patience=120
 
+# Looks again and again, each time after so many seconds: $poll, where that is set.
 wait_until() { # SECONDS WHAT COMMAND...
     local end=$((SECONDS + $1)) limit=$1 what=$2
     shift 2
@@ -21,7 +22,7 @@ wait_until() { # SECONDS WHAT COMMAND...
             echo "waited $limit s in vain: $what"
             return 1
         fi
-        sleep 0.2
+        sleep "${poll:-0.2}"
     done
 }
 

@@ -3,7 +3,7 @@
 # contrib/testbed full: what is too long for contrib/check. Each check has a log of its own and one line, in
 # cmocka's form; a table of all ends the run.
 
-full_parts=(checkpatch steps plain unpatched debug x86 unit act e2e)
+full_parts=(checkpatch steps plain unpatched debug x86 unit act e2e compare)
 full_dir= # logs, steps, summary
 full_failed=0
 
@@ -189,6 +189,9 @@ full_act() {
 
 # The whole path, held against the truth.
 full_e2e() { check e2e "$tree/contrib/testbed" run --timeout 10800 e2e; }
+
+# Six ways to treat a guest's memory, side by side.
+full_compare() { check compare "$tree/contrib/testbed" run compare; }
 
 run_full() { # PART...
     local part

@@ -70,7 +70,8 @@ programs() { # ARCH SUITE
     image=$(image "$arch")
     arch_words "$arch"
     need_tools "$triplet-gcc" cpio
-    mapfile -t sources < <(find "$here/common" "$here/guest" "$here/$suite" "$here/$suite/guest" "$here/unit/unit.h" \
+    mapfile -t sources < <(find "$here/common" "$here/guest" "$here/$suite" "$here/$suite/guest" \
+        "$here"/unit/{unit,meter}.h \
         "$here/unit/truth-file.h" -maxdepth 1 -name '*.[ch]' 2> /dev/null | LC_ALL=C sort)
     artefact "programs-$arch-$suite" "$(key_of "$image" "$here/lib/programs.sh" "${sources[@]}")" \
         "compiling the programs of $suite for $arch (seconds)" \

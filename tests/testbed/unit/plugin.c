@@ -9,7 +9,8 @@
  *   steady   the clock inside does not go with this machine's (-icount): samples have the time that
  *            the driver read last
  *
- * Each load and store of each processor is counted, and sampled as the driver inside asks. Not seen
+ * Each load and store of each processor is counted, and sampled as the driver inside asks; and what
+ * is executed is counted, and what a TLB would do with it (meter.h). Not seen
  * are DC ZVA (of which the kernel makes clear_page), page table walks, and what devices do. The two
  * halves of LDP and STP count as one access each. Before it moves to EL2 the kernel runs at EL1 for
  * a while: to the unit it is a guest's kernel then.
@@ -21,6 +22,7 @@
  * the unused one is at no address below the RAM's end, wherever its region may be.
  */
 #include "common/qemu-plugin-api.h"
+#include "gauge.h"
 #include "sampler.h"
 #include "shared.h"
 #include "truth.h"
@@ -44,6 +46,7 @@ int qemu_plugin_version = 1;
 
 static struct shared shared;
 static struct sampler samplers[UNIT_MAX_CPUS];
+static struct gauge gauges[UNIT_MAX_CPUS];
 static uint64_t (*counts[UNIT_MAX_CPUS])[UNIT_CLASSES];
 
 /* By mmu index: target/arm/cpu.h of QEMU 7.2. Index 6, EL2 before the kernel turns VHE on. */
@@ -100,6 +103,7 @@ on_access(unsigned vcpu, uint32_t info, uint64_t va, void *pc)
     class = class_of(info, (uint64_t) pc);
     counts[vcpu][(pa - RAM_BASE) >> UNIT_PAGE_SHIFT][class]++;
     sampler->words->accesses++;
+    gauge_access(&gauges[vcpu], pa, class);
     if (sampler->words->enable) {
         struct access access = {
             .pc = (uint64_t) pc,
@@ -115,10 +119,19 @@ on_access(unsigned vcpu, uint32_t info, uint64_t va, void *pc)
     }
 }
 
+/* Each time that a block of translated code begins. */
+static void
+on_block(unsigned vcpu, void *instructions)
+{
+    gauges[vcpu].words->instructions += (uintptr_t) instructions;
+}
+
 static void
 on_translation(uint64_t id, struct qemu_plugin_tb *tb)
 {
     (void) id;
+    qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_NO_REGISTERS,
+                                         (void *) (uintptr_t) qemu_plugin_tb_n_insns(tb));
     for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 
@@ -223,6 +236,11 @@ start_samplers(bool steady)
             .steady = steady,
             .random = cpu + 1,
             .generation = UINT32_MAX,
+        };
+        gauges[cpu] = (struct gauge){
+            .words = shared_meter(&shared, cpu),
+            .control = shared_control(&shared),
+            .ram_base = shared.ram_base,
         };
         counts[cpu] = shared_counts(&shared, cpu);
     }

@@ -73,6 +73,18 @@ shared_cpu(const struct shared *shared, unsigned cpu)
     return (struct unit_cpu *) at(shared, UNIT_CPUS_AT + (uint64_t) cpu * UNIT_CPU_SIZE);
 }
 
+struct meter_cpu *
+shared_meter(const struct shared *shared, unsigned cpu)
+{
+    return (struct meter_cpu *) ((uint8_t *) shared_cpu(shared, cpu) + METER_AT);
+}
+
+const struct meter_control *
+shared_control(const struct shared *shared)
+{
+    return (const struct meter_control *) at(shared, METER_AT);
+}
+
 uint8_t *
 shared_ring(const struct shared *shared, unsigned cpu)
 {

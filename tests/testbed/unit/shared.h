@@ -2,6 +2,7 @@
 /* The memory that the unit shares with the emulated host, as QEMU's side has it (unit.h). */
 #pragma once
 
+#include "meter.h"
 #include "unit.h"
 
 #include <stdbool.h>
@@ -20,6 +21,8 @@ bool shared_open(struct shared *shared, const char *path, unsigned cpus, uint64_
                  uint64_t ram_size);
 
 struct unit_cpu *shared_cpu(const struct shared *shared, unsigned cpu);
+struct meter_cpu *shared_meter(const struct shared *shared, unsigned cpu);
+const struct meter_control *shared_control(const struct shared *shared);
 uint8_t *shared_ring(const struct shared *shared, unsigned cpu);
 /* Of each page of RAM, by enum unit_class. */
 uint64_t (*shared_counts(const struct shared *shared, unsigned cpu))[UNIT_CLASSES];
