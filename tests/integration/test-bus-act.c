@@ -139,23 +139,6 @@ test_job_is_told_of(void **state)
     listener_refuse(fixture->blinkered, "JobChanged");
 }
 
-static void
-on_mode_set(const GError *error, gpointer user_data)
-{
-    assert_no_error(error);
-    *(gboolean *) user_data = TRUE;
-}
-
-static void
-set_mode(Fixture *fixture, FolioGuest *guest, const FolioMode *mode)
-{
-    gboolean set = FALSE;
-
-    folio_manager_set_admin_mode(fixture->manager, guest, mode, on_mode_set, &set);
-    while (!set)
-        g_main_context_iteration(NULL, TRUE);
-}
-
 /* What an actuator has to know. */
 static void
 test_request_is_whole(void **state)
@@ -163,7 +146,6 @@ test_request_is_whole(void **state)
     Fixture *fixture = *state;
     FolioGuest *guest = folio_manager_find_uuid(fixture->manager, ALPHA_UUID);
     const FolioGuestRam *ram = folio_guest_get_ram(guest);
-    const FolioMode acting = FOLIO_MODE_ADAPTIVE;
     const FolioActRequest *request;
 
     split(fixture, fixture->bus->users[USER_ALLOWED], ALPHA_UUID);
@@ -178,7 +160,7 @@ test_request_is_whole(void **state)
     assert_false(request->forced);
     end(fixture, FOLIO_ACT_DONE);
 
-    set_mode(fixture, guest, &acting);
+    expect(fixture, USER_ROOT, ALPHA_UUID, "SetMode", "('adaptive',)", ANSWER_OK, "");
     expect(fixture, USER_ROOT, ALPHA_UUID, "Split",
            "(uint64 0, uint64 1, uint32 0, {'force': <true>})", ANSWER_OK, "");
     request = last_run(fixture)->request;
@@ -186,7 +168,7 @@ test_request_is_whole(void **state)
     assert_true(request->may_inject);
     assert_true(request->forced);
     end(fixture, FOLIO_ACT_DONE);
-    set_mode(fixture, guest, NULL);
+    expect(fixture, USER_ROOT, ALPHA_UUID, "SetMode", "('default',)", ANSWER_OK, "");
 }
 
 static void
