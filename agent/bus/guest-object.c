@@ -343,53 +343,20 @@ get_nominated_bytes(FolioCall *call)
 
 /* What translation costs */
 
-static GVariant *
-get_split_samples(FolioCall *call)
-{
-    return g_variant_new_uint64(sampling_of(call).costs.ever[FOLIO_COST_SPLIT].samples);
-}
+#define COST_GETTER(getter, class, figure)                                       \
+    static GVariant *getter(FolioCall *call)                                     \
+    {                                                                            \
+        return g_variant_new_uint64(sampling_of(call).costs.ever[class].figure); \
+    }
 
-static GVariant *
-get_split_walks(FolioCall *call)
-{
-    return g_variant_new_uint64(sampling_of(call).costs.ever[FOLIO_COST_SPLIT].walks);
-}
-
-static GVariant *
-get_split_timed_samples(FolioCall *call)
-{
-    return g_variant_new_uint64(sampling_of(call).costs.ever[FOLIO_COST_SPLIT].timed);
-}
-
-static GVariant *
-get_split_translation_cycles(FolioCall *call)
-{
-    return g_variant_new_uint64(sampling_of(call).costs.ever[FOLIO_COST_SPLIT].cycles);
-}
-
-static GVariant *
-get_other_samples(FolioCall *call)
-{
-    return g_variant_new_uint64(sampling_of(call).costs.ever[FOLIO_COST_OTHER].samples);
-}
-
-static GVariant *
-get_other_walks(FolioCall *call)
-{
-    return g_variant_new_uint64(sampling_of(call).costs.ever[FOLIO_COST_OTHER].walks);
-}
-
-static GVariant *
-get_other_timed_samples(FolioCall *call)
-{
-    return g_variant_new_uint64(sampling_of(call).costs.ever[FOLIO_COST_OTHER].timed);
-}
-
-static GVariant *
-get_other_translation_cycles(FolioCall *call)
-{
-    return g_variant_new_uint64(sampling_of(call).costs.ever[FOLIO_COST_OTHER].cycles);
-}
+COST_GETTER(get_split_samples, FOLIO_COST_SPLIT, samples)
+COST_GETTER(get_split_walks, FOLIO_COST_SPLIT, walks)
+COST_GETTER(get_split_timed_samples, FOLIO_COST_SPLIT, timed)
+COST_GETTER(get_split_translation_cycles, FOLIO_COST_SPLIT, cycles)
+COST_GETTER(get_other_samples, FOLIO_COST_OTHER, samples)
+COST_GETTER(get_other_walks, FOLIO_COST_OTHER, walks)
+COST_GETTER(get_other_timed_samples, FOLIO_COST_OTHER, timed)
+COST_GETTER(get_other_translation_cycles, FOLIO_COST_OTHER, cycles)
 
 static GVariant *
 get_translation(FolioCall *call)
