@@ -53,11 +53,11 @@ system_renameat(int dir_fd, const char *from, const char *to)
 }
 
 /* Once for the two that start alike. */
-#define SYSTEM_CALLS                                                                         \
-    {                                                                                        \
-        .openat = system_openat, .read = read, .ioctl = system_ioctl, .getlk = system_getlk, \
-        .write = write, .madvise = system_madvise, .createat = system_createat,              \
-        .renameat = system_renameat, .mkdir = mkdir, .rmdir = rmdir,                         \
+#define SYSTEM_CALLS                                                                              \
+    {                                                                                             \
+        .openat = system_openat, .read = read, .pread = pread, .ioctl = system_ioctl,             \
+        .getlk = system_getlk, .write = write, .madvise = system_madvise,                         \
+        .createat = system_createat, .renameat = system_renameat, .mkdir = mkdir, .rmdir = rmdir, \
     }
 
 static const FolioFileCalls system_calls = SYSTEM_CALLS;
@@ -73,6 +73,8 @@ folio_file_set_calls(const FolioFileCalls *new_calls)
         calls.openat = new_calls->openat;
     if (new_calls->read != NULL)
         calls.read = new_calls->read;
+    if (new_calls->pread != NULL)
+        calls.pread = new_calls->pread;
     if (new_calls->ioctl != NULL)
         calls.ioctl = new_calls->ioctl;
     if (new_calls->getlk != NULL)
@@ -125,10 +127,8 @@ folio_file_read_at(int fd, guint64 offset, void *buffer, gsize size)
 {
     gsize done = 0;
 
-    if (lseek(fd, (off_t) offset, SEEK_SET) < 0)
-        return -1;
     while (done < size) {
-        ssize_t got = calls.read(fd, (char *) buffer + done, size - done);
+        ssize_t got = calls.pread(fd, (char *) buffer + done, size - done, (off_t) (offset + done));
 
         if (got < 0 && errno == EINTR)
             continue;

@@ -12,6 +12,7 @@
 typedef struct {
     int (*openat)(int dir_fd, const char *path, int flags);
     ssize_t (*read)(int fd, void *buffer, size_t size);
+    ssize_t (*pread)(int fd, void *buffer, size_t size, off_t offset);
     int (*ioctl)(int fd, unsigned long request, void *argument);
     int (*getlk)(int fd, struct flock *lock); /* fcntl with F_GETLK */
     ssize_t (*write)(int fd, const void *buffer, size_t size);
@@ -36,8 +37,8 @@ int folio_file_ioctl(int fd, unsigned long request, void *argument);
  * is none, or none that can be told. A process never sees its own. */
 pid_t folio_file_get_lock_owner(int fd);
 
-/* Reads size bytes at offset, where fd stands behind them afterwards; fewer only at the end of the
- * file. Returns how many, or -1 with errno set. */
+/* Reads size bytes at offset, wherever fd stands; fewer only at the end of the file. Returns how
+ * many, or -1 with errno set. */
 gssize folio_file_read_at(int fd, guint64 offset, void *buffer, gsize size);
 
 /* Reads all of path below dir_fd, at most max_bytes; a FIFO without a writer is an empty file, and

@@ -50,16 +50,23 @@ get_value(const FolioPageValues *values, guint page)
     return values->values[folio_page_values_rank(values, page)];
 }
 
+static gsize
+size_of_values(guint room)
+{
+    return sizeof(FolioPageValues) + room * sizeof(guint32);
+}
+
 /* Of a page that has none. */
 static void
-add_value(FolioPageValues **where, guint page, guint32 value)
+add_value(FolioFrameMap *map, FolioPageValues **where, guint page, guint32 value)
 {
     FolioPageValues *values = *where;
     const guint n = values != NULL ? values->n : 0;
     guint at;
 
     if (values == NULL || n == values->room) {
-        values = g_realloc(values, sizeof *values + (n + ROOM_STEP) * sizeof value);
+        values = g_realloc(values, size_of_values(n + ROOM_STEP));
+        map->bytes += n == 0 ? size_of_values(ROOM_STEP) : ROOM_STEP * sizeof value;
         if (n == 0)
             memset(values, 0, sizeof *values);
         values->room = n + ROOM_STEP;
@@ -76,12 +83,13 @@ add_value(FolioPageValues **where, guint page, guint32 value)
 
 /* Of a page that has one; the last one frees all. */
 static void
-remove_value(FolioPageValues **where, guint page)
+remove_value(FolioFrameMap *map, FolioPageValues **where, guint page)
 {
     FolioPageValues *values = *where;
     const guint at = folio_page_values_rank(values, page);
 
     if (--values->n == 0) {
+        map->bytes -= size_of_values(values->room);
         g_clear_pointer(where, g_free);
         return;
     }
@@ -126,7 +134,20 @@ folio_frame_map_new(void)
     map->homes = g_array_new(FALSE, TRUE, sizeof(guint32));
     map->free_chunk_tables = g_array_new(FALSE, FALSE, sizeof(guint32));
     map->free_block_tables = g_array_new(FALSE, FALSE, sizeof(guint32));
+    map->room = G_MAXSIZE;
     return map;
+}
+
+void
+folio_frame_map_set_room(FolioFrameMap *map, gsize room)
+{
+    map->room = room;
+}
+
+static gboolean
+is_full(const FolioFrameMap *map)
+{
+    return map->bytes >= map->room;
 }
 
 void
@@ -211,6 +232,20 @@ discard_table(GPtrArray *tables, GArray *free_slots, guint32 *entry)
     *entry = 0;
 }
 
+static void
+discard_chunk_table(FolioFrameMap *map, guint64 chunk)
+{
+    discard_table(map->chunk_tables, map->free_chunk_tables, &map->chunks[chunk]);
+    map->bytes -= sizeof(FolioChunkTable);
+}
+
+static void
+discard_block_table(FolioFrameMap *map, guint block)
+{
+    discard_table(map->block_tables, map->free_block_tables, home_of(map, block));
+    map->bytes -= sizeof(FolioBlockTable);
+}
+
 /* Of a chunk that is not one block in one piece. */
 static FolioChunkTable *
 need_chunk_table(FolioFrameMap *map, guint64 chunk)
@@ -220,6 +255,7 @@ need_chunk_table(FolioFrameMap *map, guint64 chunk)
     if (map->chunks[chunk] != 0)
         return chunk_table(map, map->chunks[chunk]);
     table = g_new0(FolioChunkTable, 1);
+    map->bytes += sizeof *table;
     table->chunk = chunk;
     map->chunks[chunk] = store_table(map->chunk_tables, map->free_chunk_tables, table);
     return table;
@@ -235,6 +271,7 @@ need_block_table(FolioFrameMap *map, guint block)
     if (*home != 0)
         return block_table(map, *home);
     table = g_new0(FolioBlockTable, 1);
+    map->bytes += sizeof *table;
     *home = store_table(map->block_tables, map->free_block_tables, table);
     return table;
 }
@@ -277,9 +314,9 @@ discard_if_empty(FolioFrameMap *map, guint block, guint64 chunk)
     if (table->resident == block + 1 && !any_bit(table->in_place))
         table->resident = of_block->house = 0;
     if (of_block->house == 0 && of_block->strays == NULL)
-        discard_table(map->block_tables, map->free_block_tables, home_of(map, block));
+        discard_block_table(map, block);
     if (table->resident == 0 && table->strays == NULL)
-        discard_table(map->chunk_tables, map->free_chunk_tables, &map->chunks[chunk]);
+        discard_chunk_table(map, chunk);
 }
 
 /* The frame of a page of a block that is not in one piece. */
@@ -314,6 +351,16 @@ folio_frame_map_frame_of(const FolioFrameMap *map, FolioPlace place, guint64 *fr
     return TRUE;
 }
 
+/* Of a block in one piece. */
+static void
+drop_whole(FolioFrameMap *map, guint block)
+{
+    guint32 *home = home_of(map, block);
+
+    map->chunks[*home - 1] = 0;
+    *home = 0;
+}
+
 void
 folio_frame_map_drop_page(FolioFrameMap *map, FolioPlace place)
 {
@@ -324,13 +371,17 @@ folio_frame_map_drop_page(FolioFrameMap *map, FolioPlace place)
 
     if (!folio_frame_map_frame_of(map, place, &frame))
         return;
+    if (!(*home_of(map, block) & SPLIT) && is_full(map)) {
+        drop_whole(map, block);
+        return;
+    }
     if (!(*home_of(map, block) & SPLIT))
         split_whole(map, block);
     of_block = block_table(map, *home_of(map, block));
     table = chunk_table(map, map->chunks[frame / PAGES]);
     if (has_value(of_block->strays, page)) {
-        remove_value(&of_block->strays, page);
-        remove_value(&table->strays, (guint) (frame % PAGES));
+        remove_value(map, &of_block->strays, page);
+        remove_value(map, &table->strays, (guint) (frame % PAGES));
     } else {
         clear_bit(table->in_place, page);
     }
@@ -343,8 +394,7 @@ folio_frame_map_drop_block(FolioFrameMap *map, guint block)
     guint32 home = block < map->homes->len ? *home_of(map, block) : 0;
 
     if (home != 0 && !(home & SPLIT)) {
-        map->chunks[home - 1] = 0;
-        *home_of(map, block) = 0;
+        drop_whole(map, block);
         return;
     }
     for (guint i = 0; home != 0 && i < PAGES; i++)
@@ -395,6 +445,16 @@ folio_frame_map_set_block(FolioFrameMap *map, guint block, guint64 first_frame)
     return TRUE;
 }
 
+/* Is there a table that needs but one bit set for it? */
+static gboolean
+is_at_home(const FolioFrameMap *map, FolioPlace place, guint64 frame)
+{
+    const guint32 entry = map->chunks[frame / PAGES];
+
+    return entry != 0 && frame % PAGES == place % PAGES &&
+           chunk_table(map, entry)->resident == place / PAGES + 1;
+}
+
 /* Of a page and a frame of which nothing is known. */
 static void
 enter_page(FolioFrameMap *map, FolioPlace place, guint64 frame)
@@ -406,12 +466,12 @@ enter_page(FolioFrameMap *map, FolioPlace place, guint64 frame)
 
     if (at == page && of_block->house == 0 && table->resident == 0)
         move_in(map, block, of_block, table);
-    if (at == page && table->resident == block + 1) {
+    if (is_at_home(map, place, frame)) {
         set_bit(table->in_place, page);
         return;
     }
-    add_value(&of_block->strays, page, (map->chunks[frame / PAGES] & ~SPLIT) * PAGES + at);
-    add_value(&table->strays, at, place);
+    add_value(map, &of_block->strays, page, (map->chunks[frame / PAGES] & ~SPLIT) * PAGES + at);
+    add_value(map, &table->strays, at, place);
 }
 
 gboolean
@@ -427,6 +487,8 @@ folio_frame_map_set_page(FolioFrameMap *map, FolioPlace place, guint64 frame)
     if (before != FOLIO_NO_PLACE)
         folio_frame_map_drop_page(map, before);
     folio_frame_map_drop_page(map, place);
+    if (is_full(map) && !is_at_home(map, place, frame))
+        return FALSE;
     enter_page(map, place, frame);
     return TRUE;
 }

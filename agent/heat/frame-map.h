@@ -5,9 +5,10 @@
  * TiB. It holds for a block in one piece, huge or split where it stood. Of a split block of which
  * pages have gone some 130 bytes tell which of them still stand where they stood; each page that
  * stands elsewhere takes 4 bytes with the frames that it is among and 4 with its block, and the
- * first in either some 100 more. Blocks are numbered by the caller, across guests. Pure data: the
- * caller reads pagemap and tells. A page keeps its last known frame until another is told, the
- * frame turns out to hold something else, or the caller drops it. One thread at a time. */
+ * first in either some 100 more: for all of that together there is room as the caller sets it.
+ * Blocks are numbered by the caller, across guests. Pure data: the caller reads pagemap and tells.
+ * A page keeps its last known frame until another is told, the frame turns out to hold something
+ * else, or the caller drops it. One thread at a time. */
 #pragma once
 
 #include <glib.h>
@@ -55,6 +56,7 @@ typedef struct {
     GArray *homes;           /* of guint32 by block: 0, chunk + 1, or SPLIT | table */
     GPtrArray *block_tables; /* FolioBlockTable; NULL where unused */
     GArray *free_chunk_tables, *free_block_tables; /* of guint32 */
+    gsize bytes, room;                             /* of tables and their values; the most */
 } FolioFrameMap;
 
 FolioFrameMap *folio_frame_map_new(void);
@@ -62,6 +64,10 @@ FolioFrameMap *folio_frame_map_new(void);
 void folio_frame_map_free(FolioFrameMap *map);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioFrameMap, folio_frame_map_free)
+
+/* What blocks that are not in one piece may take, in bytes, of all together (no limit at first).
+ * What takes more already stays. */
+void folio_frame_map_set_room(FolioFrameMap *map, gsize room);
 
 /* Internal. */
 static inline gboolean
@@ -124,10 +130,12 @@ gboolean folio_frame_map_frame_of(const FolioFrameMap *map, FolioPlace place, gu
  * aligned or beyond FOLIO_MAX_FRAME, or there is no memory for the index. */
 gboolean folio_frame_map_set_block(FolioFrameMap *map, guint block, guint64 first_frame);
 
-/* One page of a block is in that frame. Returns as folio_frame_map_set_block. */
+/* One page of a block is in that frame. Returns as folio_frame_map_set_block; FALSE also when there
+ * is no room left: then it is known of neither what it is. */
 gboolean folio_frame_map_set_page(FolioFrameMap *map, FolioPlace place, guint64 frame);
 
-/* The frame of one page is free or no longer the guest's. */
+/* The frame of one page is free or no longer the guest's. Where there is no room left to tell which
+ * pages of a block that stood in one piece are still there, all of them are dropped. */
 void folio_frame_map_drop_page(FolioFrameMap *map, FolioPlace place);
 
 /* The same for all pages of a block, as when a guest leaves. */

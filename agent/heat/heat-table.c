@@ -84,6 +84,26 @@ is_empty(const FolioSubPages *pages)
     return any == 0;
 }
 
+/* Blocks [first, end), 64 at most. To wait for memory takes longer than all that is reckoned with
+ * it: the counters that will be needed are asked for together, before. */
+static void
+fold_some(FolioHeatTable *table, guint first, guint end)
+{
+    guint64 touched = 0;
+
+    for (guint b = first; b < end; b++) {
+        if (is_empty(&table->now[b]))
+            continue;
+        __builtin_prefetch(&table->planes[b].count_low, 1);
+        touched |= G_GUINT64_CONSTANT(1) << (b - first);
+    }
+    for (; touched != 0; touched &= touched - 1) {
+        const guint b = first + (guint) __builtin_ctzll(touched);
+
+        fold(&table->now[b], &table->planes[b], &table->evidence[b]);
+    }
+}
+
 /* The sub-pages whose turn to be forgotten it is. */
 static guint64
 turn_mask(guint32 window, guint word)
@@ -151,22 +171,28 @@ close_window(FolioHeatPlanes *planes, FolioHeatEvidence *evidence, const FolioSu
         close_seen(planes, evidence, turn);
 }
 
-gboolean
-folio_heat_table_end_epoch(FolioHeatTable *table)
+static void
+close_windows(FolioHeatTable *table)
 {
-    gboolean last = table->epoch == FOLIO_EPOCHS - 1;
     FolioSubPages turn;
 
     for (guint i = 0; i < WORDS; i++)
         turn.words[i] = turn_mask(table->window, i);
-    for (guint b = 0; b < table->n_blocks; b++) {
-        if (table->epoch == 0)
-            table->evidence[b].incidences = 0;
-        if (!is_empty(&table->now[b]))
-            fold(&table->now[b], &table->planes[b], &table->evidence[b]);
-        if (last)
-            close_window(&table->planes[b], &table->evidence[b], &turn);
-    }
+    for (guint b = 0; b < table->n_blocks; b++)
+        close_window(&table->planes[b], &table->evidence[b], &turn);
+}
+
+gboolean
+folio_heat_table_end_epoch(FolioHeatTable *table)
+{
+    const gboolean last = table->epoch == FOLIO_EPOCHS - 1;
+
+    for (guint b = 0; table->epoch == 0 && b < table->n_blocks; b++)
+        table->evidence[b].incidences = 0;
+    for (guint b = 0; b < table->n_blocks; b += 64)
+        fold_some(table, b, MIN(b + 64, table->n_blocks));
+    if (last)
+        close_windows(table);
     table->epoch = last ? 0 : table->epoch + 1;
     table->window += last;
     return last;

@@ -34,6 +34,7 @@ struct _FolioFrameRefresh {
     guint step;    /* the next one */
     guint turn;    /* passes that have ended */
     gboolean all;
+    gboolean fell_short, is_short; /* in this pass, and in the last */
 };
 
 static guint
@@ -216,7 +217,7 @@ may_skip(guint64 address, gpointer user_data)
 static void
 take_block(const FolioBlockFrames *frames, gpointer user_data)
 {
-    const FolioFrameRefresh *refresh = user_data;
+    FolioFrameRefresh *refresh = user_data;
     const Stretch *stretch = current_stretch(refresh);
     const guint block = block_at(stretch, frames->address);
     const FolioPlace first = block * FOLIO_BLOCK_PAGES;
@@ -226,8 +227,9 @@ take_block(const FolioBlockFrames *frames, gpointer user_data)
         return;
     }
     for (guint i = 0; frames->n_present > 0 && i < frames->n_pages; i++) {
-        if (frames->frames[i] != FOLIO_NO_FRAME)
-            folio_frame_map_set_page(refresh->map, first + i, frames->frames[i]);
+        if (frames->frames[i] != FOLIO_NO_FRAME &&
+            !folio_frame_map_set_page(refresh->map, first + i, frames->frames[i]))
+            refresh->fell_short = TRUE;
     }
     if (frames->n_present < frames->n_pages && folio_frame_map_knows(refresh->map, block))
         check_absent(refresh, frames, first);
@@ -237,6 +239,23 @@ void
 folio_frame_refresh_all(FolioFrameRefresh *refresh)
 {
     refresh->all = TRUE;
+}
+
+gboolean
+folio_frame_refresh_is_short(const FolioFrameRefresh *refresh)
+{
+    return refresh->is_short;
+}
+
+/* The next one begins where this one did. */
+static void
+end_pass(FolioFrameRefresh *refresh)
+{
+    refresh->step = 0;
+    refresh->turn++;
+    refresh->all = FALSE;
+    refresh->is_short = refresh->fell_short;
+    refresh->fell_short = FALSE;
 }
 
 gboolean
@@ -252,10 +271,7 @@ folio_frame_refresh_step(FolioFrameRefresh *refresh, gboolean *done, GError **er
     }
     refresh->step++;
     *done = refresh->step == refresh->steps->len;
-    if (!*done)
-        return TRUE;
-    refresh->step = 0;
-    refresh->turn++;
-    refresh->all = FALSE;
+    if (*done)
+        end_pass(refresh);
     return TRUE;
 }

@@ -26,7 +26,10 @@ void folio_frame_refresh_free(FolioFrameRefresh *refresh);
  * one in so many only, each time of others. Where one of them has moved and nobody saw it gone, its
  * samples are not known to be of the guest meanwhile; and if its old frames are another guest's by
  * now, which are read there at once when they are new to it, until its turn has come. */
-#define FOLIO_REFRESH_TURNS 4u
+#define FOLIO_REFRESH_TURNS 8u
+
+/* Did the map have no room, in the last pass that ended, for pages that stand apart? */
+gboolean folio_frame_refresh_is_short(const FolioFrameRefresh *refresh);
 
 /* The pass that begins now is to read the frames of all blocks. */
 void folio_frame_refresh_all(FolioFrameRefresh *refresh);

@@ -315,11 +315,28 @@ tend_stream(FolioSampled *guest, gint64 now, gboolean *changed)
     return TRUE;
 }
 
+/* That it is sampled in part only, and why; NULL: it is not, or not known to be. */
+static GError *
+find_trouble(const FolioSampled *guest)
+{
+    const GError *trouble = stream_of(guest)->trouble;
+
+    if (trouble != NULL)
+        return g_error_copy(trouble);
+    if (!folio_frame_refresh_is_short(guest->refresh))
+        return NULL;
+    return g_error_new(FOLIO_ERROR, FOLIO_ERROR_FAILED,
+                       "some pages stand apart from their blocks, and their samples are not "
+                       "counted: MaxTrackedSplit=%u leaves no room for more",
+                       guest->common->max_tracked);
+}
+
 /* What is to be done every now and then. */
 static gboolean
 tend(FolioSampled *guest, gint64 now, gboolean *changed)
 {
     const gboolean enabled = folio_sampled_is_waiting(guest) && guest->turn;
+    g_autoptr(GError) trouble = NULL;
 
     if (now >= guest->count_at) {
         guest->n_threads = folio_process_count_threads(guest->process);
@@ -332,9 +349,10 @@ tend(FolioSampled *guest, gint64 now, gboolean *changed)
             return FALSE;
         set_enabled(guest, enabled, now);
     }
+    if (guest->mapped && enabled)
+        trouble = find_trouble(guest);
     if (guest->mapped)
-        set_state(guest, enabled ? FOLIO_SAMPLING_ON : FOLIO_SAMPLING_PAUSED,
-                  enabled ? stream_of(guest)->trouble : NULL, changed);
+        set_state(guest, enabled ? FOLIO_SAMPLING_ON : FOLIO_SAMPLING_PAUSED, trouble, changed);
     guest->tend_at = now + TEND_USEC;
     publish(guest);
     return TRUE;

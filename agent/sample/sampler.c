@@ -118,6 +118,8 @@ take_orders(FolioSampler *sampler)
     }
     sampler->common.max_tracked = sampler->max_tracked;
     g_mutex_unlock(&sampler->lock);
+    folio_frame_map_set_room(sampler->common.map,
+                             (gsize) sampler->common.max_tracked * FOLIO_APART_BYTES);
 
     if (configured)
         replace_source(sampler, source, &settings);
@@ -348,6 +350,7 @@ folio_sampler_new(const char *proc_root)
     sampler->fds = g_array_new(FALSE, FALSE, sizeof(struct pollfd));
     sampler->turns = g_array_new(FALSE, FALSE, sizeof(FolioDutySession));
     sampler->common.settings = (FolioSamplerSettings){ .cpu_share = 0.01, .epoch_msec = 5000 };
+    sampler->max_tracked = G_MAXUINT;
     sampler->common.map = folio_frame_map_new();
     sampler->common.space = folio_block_space_new();
     sampler->common.host = &sampler->host;

@@ -101,8 +101,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FolioSampler, folio_sampler_free)
 void folio_sampler_configure(FolioSampler *sampler, FolioSource *source,
                              const FolioSamplerSettings *settings);
 
+/* What may be taken for each of these blocks for pages that do not stand where their block does, by
+ * the frame map's account. With what the allocator adds to it, and 256 bytes for what the block
+ * costs, that is 2 KiB. */
+#define FOLIO_APART_BYTES 1536u
+
 /* So many blocks of all guests are followed at most, for what they cost (heat/cost-table.h); what
- * is beyond, as of guests' next windows, is forgotten. 0 until this is called. */
+ * is beyond, as of guests' next windows, is forgotten. And there is room for so many times
+ * FOLIO_APART_BYTES in the frame map; samples of other pages that stand apart are not known to be
+ * of the guest, of which the guest's figures tell by their error. No limit until this is called. */
 void folio_sampler_set_max_tracked(FolioSampler *sampler, guint max_tracked);
 
 /* As of at most a second ago. */

@@ -167,34 +167,27 @@ original_frame(guint64 frame)
 
 /* Where they are in a row there, as many as are asked for; else fewer, which is a short read. */
 static ssize_t
-read_flags(int fd, void *buffer, size_t size)
+read_flags(int fd, void *buffer, size_t size, off_t offset)
 {
-    const off_t at = lseek(fd, 0, SEEK_CUR);
-    const guint64 frame = (guint64) at / sizeof(guint64);
+    const guint64 frame = (guint64) offset / sizeof(guint64);
     const guint64 real = original_frame(frame);
     gsize n = 1;
-    ssize_t got;
 
     while (n < size / sizeof(guint64) && original_frame(frame + n) == real + n)
         n++;
-    got = pread(fd, buffer, n * sizeof(guint64), (off_t) (real * sizeof(guint64)));
-    if (got > 0)
-        lseek(fd, at + got, SEEK_SET);
-    return got;
+    return pread(fd, buffer, n * sizeof(guint64), (off_t) (real * sizeof(guint64)));
 }
 
 static ssize_t
-scale_read(int fd, void *buffer, size_t size)
+scale_pread(int fd, void *buffer, size_t size, off_t offset)
 {
     const gint what = g_atomic_int_get(&fds[fd]);
-    guint64 page = G_MAXINT64; /* beyond those that are split */
+    const guint64 page = (guint64) offset / sizeof(guint64) - SCALE_RAM_START / PAGE_BYTES;
     ssize_t got;
 
     if (what == FD_KPAGEFLAGS)
-        return read_flags(fd, buffer, size);
-    if (what > 0 && n_split > 0)
-        page = (guint64) lseek(fd, 0, SEEK_CUR) / sizeof(guint64) - SCALE_RAM_START / PAGE_BYTES;
-    got = read(fd, buffer, size);
+        return read_flags(fd, buffer, size, offset);
+    got = pread(fd, buffer, size, offset);
     if (what > 0 && got > 0)
         move_entries((guint) what - 1, page, buffer, (gsize) got / sizeof(guint64));
     return got;
@@ -203,7 +196,7 @@ scale_read(int fd, void *buffer, size_t size)
 void
 scale_memory_install(guint n)
 {
-    const FolioFileCalls calls = { .openat = scale_openat, .read = scale_read };
+    const FolioFileCalls calls = { .openat = scale_openat, .pread = scale_pread };
 
     n_split = n_chunks = n;
     split_frames = g_new0(guint64, (gsize) n * CHUNK_FRAMES);

@@ -78,10 +78,10 @@ assert_like_pagemap(const char *start, const Seen *seen)
 static gsize bytes_read;
 
 static ssize_t
-counting_read(int fd, void *buffer, size_t size)
+counting_pread(int fd, void *buffer, size_t size, off_t offset)
 {
     bytes_read += size;
-    return read(fd, buffer, size);
+    return pread(fd, buffer, size, offset);
 }
 
 static int
@@ -97,8 +97,8 @@ no_ioctl(int fd, unsigned long request, void *argument)
     return -1;
 }
 
-static const FolioFileCalls counting = { .ioctl = real_ioctl, .read = counting_read };
-static const FolioFileCalls counting_old_kernel = { .ioctl = no_ioctl, .read = counting_read };
+static const FolioFileCalls counting = { .ioctl = real_ioctl, .pread = counting_pread };
+static const FolioFileCalls counting_old_kernel = { .ioctl = no_ioctl, .pread = counting_pread };
 
 static void
 test_huge(void **state)
@@ -244,9 +244,9 @@ test_in_one_by_pages(void **state)
 }
 
 static ssize_t
-hiding_read(int fd, void *buffer, size_t size)
+hiding_pread(int fd, void *buffer, size_t size, off_t offset)
 {
-    const ssize_t got = read(fd, buffer, size);
+    const ssize_t got = pread(fd, buffer, size, offset);
 
     for (ssize_t i = 0; i < got / 8; i++)
         ((guint64 *) buffer)[i] &= ~((G_GUINT64_CONSTANT(1) << 55) - 1);
@@ -256,7 +256,7 @@ hiding_read(int fd, void *buffer, size_t size)
 static void
 test_hidden(void **state)
 {
-    static const FolioFileCalls hiding = { .ioctl = real_ioctl, .read = hiding_read };
+    static const FolioFileCalls hiding = { .ioctl = real_ioctl, .pread = hiding_pread };
     g_autoptr(GError) error = NULL;
     char *start = reserve(BLOCK);
     Seen seen = { .n = 0 };

@@ -81,17 +81,17 @@ static guint reads;
 
 /* Interrupted first, then a byte at a time. */
 static ssize_t
-slow_read(int fd, void *buffer, size_t size)
+slow_pread(int fd, void *buffer, size_t size, off_t offset)
 {
     if (reads++ % 2 == 0) {
         errno = EINTR;
         return -1;
     }
-    return read(fd, buffer, MIN(size, 1));
+    return pread(fd, buffer, MIN(size, 1), offset);
 }
 
 static ssize_t
-failing_read(int fd, void *buffer, size_t size)
+failing_pread(int fd, void *buffer, size_t size, off_t offset)
 {
     errno = EIO;
     return -1;
@@ -100,7 +100,7 @@ failing_read(int fd, void *buffer, size_t size)
 static void
 test_reading(void **state)
 {
-    const FolioFileCalls slow = { .read = slow_read }, failing = { .read = failing_read };
+    const FolioFileCalls slow = { .pread = slow_pread }, failing = { .pread = failing_pread };
     const guint64 entries[] = { PRESENT | 0x123456789a, PRESENT | 5 };
     guint64 frames[2];
     g_autoptr(GError) error = NULL;

@@ -178,12 +178,30 @@ test_no_allocation(void **state)
     assert_int_equal(stage->player->fewest_allocs, 0);
 }
 
+/* Small pages in frames anywhere take memory, for which there is as much room as is set. */
+static void
+test_room_for_pages_apart(void **state)
+{
+    Stage *stage = *state;
+
+    stage_open(stage, never_dir);
+    for (guint i = 0; i < RAM_BYTES / PAGE; i++) /* not in a row of frames */
+        stage->ram[(i * 37) % (RAM_BYTES / PAGE) * PAGE] = 1;
+    folio_sampler_set_max_tracked(stage->sampler, 1);
+    stage_begin(stage);
+    wait_until_on(stage);
+    wait_for(strstr(figures_of(stage->guest).error, "MaxTrackedSplit=1 ") != NULL);
+    folio_sampler_set_max_tracked(stage->sampler, 1000);
+    wait_for(figures_of(stage->guest).error[0] == '\0');
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        STAGE_TEST(test_kinds),        STAGE_TEST(test_before_and_after), STAGE_TEST(test_cap),
-        STAGE_TEST(test_other_memory), STAGE_TEST(test_no_allocation),
+        STAGE_TEST(test_kinds),         STAGE_TEST(test_before_and_after),
+        STAGE_TEST(test_cap),           STAGE_TEST(test_other_memory),
+        STAGE_TEST(test_no_allocation), STAGE_TEST(test_room_for_pages_apart),
     };
 
     return cmocka_run_group_tests_name("sampler-cost", tests, set_up_group, tear_down_group);
