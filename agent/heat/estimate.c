@@ -53,7 +53,8 @@
 #define CHANGE_WINDOWS 3
 
 /* A block looks dense when it is estimated to use a quarter of its sub-pages, from no fewer seen
- * than SOME; the verdict wants ENOUGH of them. */
+ * than SOME; the verdict wants ENOUGH of them. A window between the two neither counts for it nor
+ * against it: how many samples a block gets varies. */
 #define DENSE_PAGES 128u
 #define SOME        12
 #define ENOUGH      48
@@ -191,7 +192,8 @@ folio_outcomes_enter(FolioOutcomes *outcomes, FolioHeatEvidence *evidence)
         outcomes->shown = MIN(outcomes->shown + 1, FOLIO_DENSE_TO_START);
         count_surprise(outcomes, level_before);
         count_surprise(outcomes, evidence->history >> LEVEL_BITS & LEVEL_MASK);
-        dense_for = evidence->seen >= ENOUGH ? MIN(dense_for + 1, FOLIO_DENSE_WINDOWS) : 0;
+        if (evidence->seen >= ENOUGH)
+            dense_for = MIN(dense_for + 1, FOLIO_DENSE_WINDOWS);
     } else {
         dense_for = 0;
     }

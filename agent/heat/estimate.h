@@ -34,7 +34,8 @@
 #define FOLIO_QUIET_TO_START 24
 
 /* No verdict on a block before it has been watched for so many windows: one that has just come into
- * use is likely to be filled next. And it is dense when it looked so for so many in a row. */
+ * use is likely to be filled next. And it is dense when it looked so for so many in a row, those
+ * not counted of which too little was seen for that. */
 #define FOLIO_YOUNGEST      4
 #define FOLIO_DENSE_WINDOWS 5
 

@@ -285,6 +285,32 @@ test_dense_takes_five_windows(void **state)
     assert_int_equal(folio_outcomes_verdict(&outcomes, &evidence), FOLIO_VERDICT_UNDECIDED);
 }
 
+/* A window with few samples that look like those of a dense block says nothing on it. */
+static void
+test_dense_passes_over_few_samples(void **state)
+{
+    const FolioHeatEvidence plenty = settled(300);
+    FolioHeatEvidence evidence = plenty;
+    FolioOutcomes outcomes = { 0 };
+
+    for (guint window = 0; window < 10; window++) {
+        const gboolean few = window % 2 == 1;
+
+        evidence.seen = few ? 20 : plenty.seen;
+        evidence.incidences = few ? 20 : plenty.incidences;
+        evidence.once = few ? 20 : plenty.once;
+        folio_outcomes_enter(&outcomes, &evidence);
+        folio_outcomes_settle(&outcomes);
+        assert_int_equal(folio_estimate_dense_for(&evidence), window / 2 + 1);
+        assert_int_equal(folio_outcomes_verdict(&outcomes, &evidence),
+                         window < 8 ? FOLIO_VERDICT_UNDECIDED : FOLIO_VERDICT_DENSE);
+    }
+    evidence.once = 0; /* the same twenty all the time: not dense */
+    evidence.incidences = 200;
+    folio_outcomes_enter(&outcomes, &evidence);
+    assert_int_equal(folio_estimate_dense_for(&evidence), 0);
+}
+
 /* A block of so many settled pages that turns dense: what the account makes of it. */
 static void
 surprise(FolioOutcomes *outcomes, guint pages)
@@ -511,6 +537,7 @@ main(void)
         cmocka_unit_test(test_in_use),
         cmocka_unit_test(test_age),
         cmocka_unit_test(test_dense_takes_five_windows),
+        cmocka_unit_test(test_dense_passes_over_few_samples),
         cmocka_unit_test(test_surprise),
         cmocka_unit_test(test_surprise_counts_two_windows),
         cmocka_unit_test(test_newborn_is_no_surprise),

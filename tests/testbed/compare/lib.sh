@@ -40,11 +40,46 @@ cgroup_of_guest() {
     echo "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$(qemu_of $guest)/cgroup" | sed 's#/emulator$##')"
 }
 
-# Page faults of stage 2 since the first call. What had to make room for newer ones is counted too.
-faults() {
-    local instance=/sys/kernel/tracing/instances/compared
-    [ -d $instance ] || { mkdir $instance && echo 1 > $instance/events/kvm/kvm_guest_fault/enable; }
-    cat $instance/per_cpu/cpu*/stats | awk '$1 == "entries:" || $1 == "overrun:" { n += $2 } END { print n + 0 }'
+# Page faults of stage 2 in the guest's RAM since the first call, by what was amiss with the entry: none, not marked as
+# accessed, not writable. What had to make room for newer events is counted too. Below RAM are devices, to which each
+# access is such a fault.
+fault_filter() { # KIND
+    local kind
+    case $1 in
+    missing) kind='!(hsr & 8)' ;;
+    old) kind='hsr & 8 && !(hsr & 4)' ;;
+    denied) kind='hsr & 8 && hsr & 4' ;;
+    esac
+    echo "ipa >= 0x40000000 && ipa < 0x100000000 && $kind"
+}
+
+faults() { # KIND
+    local instance=/sys/kernel/tracing/instances/$1
+    if [ ! -d "$instance" ]; then
+        mkdir "$instance"
+        fault_filter "$1" > "$instance/events/kvm/kvm_guest_fault/filter"
+        echo 1 > "$instance/events/kvm/kvm_guest_fault/enable"
+    fi
+    awk '$1 == "entries:" || $1 == "overrun:" { n += $2 } END { print n + 0 }' "$instance"/per_cpu/cpu*/stats
+}
+
+fault_kinds=(missing old denied)
+declare -A faults_before
+
+begin_faults() {
+    local kind
+    for kind in "${fault_kinds[@]}"; do faults_before[$kind]=$(faults "$kind"); done
+}
+
+# Those since then.
+note_faults() { # ROW WHEN
+    local kind n sum=0
+    for kind in "${fault_kinds[@]}"; do
+        n=$(($(faults "$kind") - faults_before[$kind]))
+        note "$1" "$2_faults_$kind" $n
+        sum=$((sum + n))
+    done
+    note "$1" "$2_faults" $sum
 }
 
 # Pages that were reclaimed and came back, of the whole host.
@@ -93,17 +128,17 @@ reclaim() { # ROW
     note "$1" swapped_mib $(($(swapped) >> 20))
 }
 
-measure() { # ROW FAULTS-BEFORE
-    local faults refaults
+measure() { # ROW
+    local refaults
     meter "$1" split
-    note "$1" split_faults $(($(faults) - $2))
+    note_faults "$1" split
     fragment
     count_order9 "$1" before
-    faults=$(faults)
+    begin_faults
     refaults=$(refaults)
     reclaim "$1"
     meter "$1" reclaimed
-    note "$1" reclaimed_faults $(($(faults) - faults))
+    note_faults "$1" reclaimed
     note "$1" reclaimed_refaults $(($(refaults) - refaults))
     count_order9 "$1" after
     end fragment TERM > /dev/null
