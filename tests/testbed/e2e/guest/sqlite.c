@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A first process of a nested guest (rdinit=/sqlite): SQLite with a table of some hundred MiB in
- * memory, in which rows are looked up and one in ten updated, those of low rank far more often than
- * others (Zipf's law). What a row holds follows from its key and from how often it was updated, and
- * all of each row that is read is checked.
- *
- * Rows of neighbouring rank lie together in groups of GROUP, the groups anywhere. */
+ * memory, used as a shop would. Every other statement is of the catalogue, any row of it. The
+ * others are of customers' rows, GROUP of each: those of one customer in QUIET who is there, by
+ * Zipf's law, and one in STRAY of anybody. One in UPDATE writes. What a row holds follows from its
+ * key and from how often it was updated, and all of each row that is read is checked. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,15 +15,21 @@
 #include <sqlite3.h>
 
 #define ROWS       720000u
-#define GROUP      240u /* rows, about 100 KiB */
-#define WORDS      48u  /* of a row */
+#define CATALOGUE  120000u /* of them, the first; 50 MiB */
+#define GROUP      100u    /* 42 KiB */
+#define CUSTOMERS  ((ROWS - CATALOGUE) / GROUP)
+#define QUIET      30u
+#define PRESENT    (CUSTOMERS / QUIET * GROUP) /* rows of those who are there */
+#define WORDS      48u                         /* of a row */
 #define EXPONENT   0.99
+#define STRAY      1000u
 #define UPDATE     10u
 #define STATEMENTS 20000u
 
 static sqlite3 *database;
 static sqlite3_stmt *insert_row, *read_row, *update_row;
-static uint32_t *updates; /* of each row */
+static uint32_t *updates;             /* of each row */
+static uint32_t customers[CUSTOMERS]; /* those who are there first */
 static uint64_t state = 88172645463325252, wrong;
 
 /* Marsaglia's xorshift of 64 bits (13, 7, 17). */
@@ -65,24 +70,39 @@ prepare(const char *text)
     return statement;
 }
 
-/* Rank 0 to ROWS - 1 by Zipf's law, nearly: by the integral of x^-EXPONENT instead of its sum. */
+/* Rank 0 to PRESENT - 1 by Zipf's law, nearly: by the integral of x^-EXPONENT, not its sum. */
 static uint32_t
 draw_rank(void)
 {
-    double most = (pow(ROWS + 1.0, 1 - EXPONENT) - 1) / (1 - EXPONENT);
+    double most = (pow(PRESENT + 1.0, 1 - EXPONENT) - 1) / (1 - EXPONENT);
     double at = (double) (draw() >> 11) / 9007199254740992.0 * most;
     double rank = pow(at * (1 - EXPONENT) + 1, 1 / (1 - EXPONENT)) - 1;
 
-    return rank < ROWS ? (uint32_t) rank : ROWS - 1;
+    return rank < PRESENT ? (uint32_t) rank : PRESENT - 1;
 }
 
-/* 7919 is a prime that divides no number of groups here: each group has a place of its own. */
-static uint32_t
-key_of(uint32_t rank)
+static void
+shuffle_customers(void)
 {
-    uint32_t group = (uint32_t) ((uint64_t) (rank / GROUP) * 7919 % (ROWS / GROUP));
+    for (uint32_t i = 0; i < CUSTOMERS; i++) {
+        uint32_t other = (uint32_t) (draw() % (i + 1));
 
-    return group * GROUP + rank % GROUP;
+        customers[i] = customers[other];
+        customers[other] = i;
+    }
+}
+
+static uint32_t
+draw_key(void)
+{
+    uint32_t rank;
+
+    if (draw() % 2 == 0)
+        return (uint32_t) (draw() % CATALOGUE);
+    if (draw() % STRAY == 0)
+        return CATALOGUE + (uint32_t) (draw() % (ROWS - CATALOGUE));
+    rank = draw_rank();
+    return CATALOGUE + customers[rank / GROUP] * GROUP + rank % GROUP;
 }
 
 static void
@@ -140,11 +160,12 @@ main(void)
     updates = calloc(ROWS, sizeof(*updates));
     if (!updates)
         return 1;
+    shuffle_customers();
     make_table();
     printf("sqlite: ready, %lld MiB\n", (long long) sqlite3_memory_used() >> 20);
     for (size_t round = 1;; round++) {
         for (unsigned i = 0; i < STATEMENTS; i++) {
-            uint32_t key = key_of(draw_rank());
+            uint32_t key = draw_key();
 
             if (draw() % UPDATE == 0)
                 update_one(key);
