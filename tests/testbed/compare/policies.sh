@@ -80,22 +80,23 @@ policy_damon() {
 }
 
 # damon_spe: of one recording, every block of which fewer than a tenth of the sub-pages were seen is split.
-naive_seconds=10
-naive_period=16384
-naive_event=arm_spe_0/ts_enable=1,pa_enable=1,pct_enable=1,jitter=1,load_filter=1,store_filter=1/GH
+naive_event=ts_enable=1,pa_enable=1,pct_enable=1,jitter=1,load_filter=1,store_filter=1
 
-policy_naive() {
+split_by_recording() { # ROW SECONDS PERIOD
     local blocks
-    timeout $((naive_seconds * 10)) perf record -q -o /tmp/naive.data -c $naive_period -e $naive_event \
-        -p "$(qemu_of $guest)" -- sleep $naive_seconds
+    timeout $(($2 * 10 + 60)) perf record -q -o /tmp/naive.data -c "$3" -e arm_spe_0/$naive_event/GH \
+        -p "$(qemu_of $guest)" -- sleep "$2"
     start_acting "$by_hand"
-    folioctl --json analyze --guest=$guest /tmp/naive.data > "$TESTBED_OUT/naive.json"
-    folioctl --json show $guest > "$TESTBED_OUT/naive.guest.json"
-    mapfile -t blocks < <(python3 ./naive.py "$TESTBED_OUT/naive.json" "$(ram_address)" $((ram / 2)))
-    echo "naive: ${blocks[*]}"
+    folioctl --json analyze --guest=$guest /tmp/naive.data > "$TESTBED_OUT/$1.json"
+    folioctl --json show $guest > "$TESTBED_OUT/$1.guest.json"
+    mapfile -t blocks < <(python3 ./naive.py "$TESTBED_OUT/$1.json" "$(ram_address)" $((ram / 2)))
+    echo "$1: ${blocks[*]}"
     [ ${#blocks[@]} = 0 ] || split_blocks "${blocks[@]}"
     stop_acting
 }
+
+policy_naive() { split_by_recording naive 10 16384; }
+policy_naive_long() { split_by_recording naive_long 60 1024; }
 
 # Where in QEMU the guest's RAM begins.
 ram_address() {

@@ -16,6 +16,7 @@ TITLES = {
     "damon": "DAMON alone",
     "split_all": "split everything",
     "naive": "damon_spe's rule",
+    "naive_long": "  with 96 x samples",
     "foliod": "foliod",
 }
 

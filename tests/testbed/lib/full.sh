@@ -190,7 +190,7 @@ full_act() {
 # The whole path, held against the truth.
 full_e2e() { check e2e "$tree/contrib/testbed" run --timeout 10800 e2e; }
 
-# Six ways to treat a guest's memory, side by side.
+# Seven ways to treat a guest's memory, side by side.
 full_compare() { check compare "$tree/contrib/testbed" run compare; }
 
 run_full() { # PART...
