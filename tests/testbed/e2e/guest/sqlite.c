@@ -14,8 +14,8 @@
 
 #include <sqlite3.h>
 
-#define ROWS       720000u
-#define CATALOGUE  120000u /* of them, the first; 50 MiB */
+#define ROWS       1200000u
+#define CATALOGUE  600000u /* of them, the first; 250 MiB */
 #define GROUP      100u    /* 42 KiB */
 #define CUSTOMERS  ((ROWS - CATALOGUE) / GROUP)
 #define QUIET      30u
