@@ -261,18 +261,40 @@ prepare_poll(FolioSampler *sampler)
     }
 }
 
-/* Waits until due or until something happens. */
+static int
+wait_until(FolioSampler *sampler, gint64 due)
+{
+    const gint64 left = due == G_MAXINT64 ? -1 : MAX(due - g_get_monotonic_time(), 0);
+
+    return poll((struct pollfd *) (gpointer) sampler->fds->data, sampler->fds->len,
+                left < 0 ? -1 : (int) MIN((left + 999) / 1000, G_MAXINT));
+}
+
+/* Takes in what has come to the host's stream if nothing else has happened. FALSE: it is for a
+ * round, which meets an error again. */
+static gboolean
+drain_host_alone(FolioSampler *sampler, int ready, gint64 due)
+{
+    const struct pollfd *fd = &g_array_index(sampler->fds, struct pollfd, 1);
+
+    return ready == 1 && fd->revents == POLLIN && sampler->host.stream != NULL &&
+           g_get_monotonic_time() < due && folio_stream_drain_ready(sampler->host.stream, NULL);
+}
+
+/* Waits until due or until something happens. The host's buffers may fill hundreds of times a
+ * second, and a round asks each guest: there is none for that alone. */
 static void
 sleep_until(FolioSampler *sampler, gint64 due)
 {
-    const gint64 now = g_get_monotonic_time();
-    const gint64 left = due == G_MAXINT64 ? -1 : MAX(due - now, 0);
-    struct pollfd *fds;
+    const struct pollfd *fds;
     guint64 woken;
+    int ready;
 
     prepare_poll(sampler);
-    fds = (struct pollfd *) (gpointer) sampler->fds->data;
-    poll(fds, sampler->fds->len, left < 0 ? -1 : (int) MIN((left + 999) / 1000, G_MAXINT));
+    do {
+        ready = wait_until(sampler, due);
+    } while (drain_host_alone(sampler, ready, due));
+    fds = (const struct pollfd *) (gpointer) sampler->fds->data;
     if ((fds[0].revents & POLLIN) != 0 && read(sampler->wake_fd, &woken, sizeof woken) < 0)
         return;
 }
