@@ -531,8 +531,7 @@ folio_sampled_follow(FolioSampled *guest, guint8 *classes, guint n)
     g_mutex_lock(&guest->sampler->lock);
     g_free(guest->follow_wanted);
     guest->follow_wanted = classes;
-    g_mutex_unlock(&guest->sampler->lock);
-    wake(guest->sampler);
+    g_mutex_unlock(&guest->sampler->lock); /* the next round is early enough */
 }
 
 void
