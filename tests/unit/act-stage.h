@@ -17,6 +17,7 @@ struct _FakeWay {
     guint n_chunks;
     guint n_blocks; /* asked of it */
     gboolean closed;
+    gint freed; /* atomic */
 };
 
 static inline gboolean
@@ -55,6 +56,7 @@ fake_way_close(FolioWay *way)
 static inline void
 fake_way_free(FolioWay *way)
 {
+    g_atomic_int_set(&((FakeWay *) way)->freed, TRUE);
 }
 
 static const FolioWayClass fake_way_class = { .name = "fake",
@@ -203,6 +205,9 @@ static inline void
 stage_free(Stage *stage)
 {
     stage->actuator->klass->free(stage->actuator);
+    /* A thread may be about to let go of its run, and with it of the way. */
+    while (!g_atomic_int_get(&stage->way.freed))
+        g_usleep(1000);
     act_child_free(stage->child);
     unmount_tmpfs(stage->dir);
     g_free(stage);
